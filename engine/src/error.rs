@@ -1,0 +1,227 @@
+//! What can go wrong: operating errors and damage. A bug is neither; it is an assertion.
+
+use crate::id::Id;
+use crate::io::DiskPath;
+use crate::position::{NodeId, Offset, SegmentNumber};
+use crate::sync::Arc;
+use std::fmt;
+use std::io;
+
+/// Shorthand for results of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A place in the data directory, precise enough to look at with `moraine inspect`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Place {
+    /// The log's owner.
+    pub node: NodeId,
+    /// The segment.
+    pub segment: SegmentNumber,
+    /// The first byte of what is damaged.
+    pub offset: Offset,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "log/{}/{:010}.seg at byte {}",
+            self.node, self.segment.0, self.offset
+        )
+    }
+}
+
+/// What is damaged at a [`Place`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum DamageKind {
+    /// A segment header that does not verify, in either of its copies.
+    #[error("segment header")]
+    SegmentHeader,
+    /// A batch header before the attested end of the log that does not verify.
+    #[error("batch header")]
+    BatchHeader,
+    /// A record header that does not verify.
+    #[error("record header")]
+    RecordHeader,
+    /// A block of a payload whose CRC32C differs.
+    #[error("payload block")]
+    Payload,
+    /// A payload that is intact but cannot be decoded, or is not what its id says.
+    #[error("payload content")]
+    Content,
+    /// A footer or trailer that does not verify.
+    #[error("segment footer")]
+    Footer,
+    /// A segment that the log says exists and the folder does not hold.
+    #[error("missing segment")]
+    MissingSegment,
+    /// Something that a live name needs and no segment holds.
+    #[error("missing record")]
+    MissingRecord,
+}
+
+/// An error of the engine.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// A system call failed.
+    #[error("{op} {path}: {source}")]
+    Io {
+        /// What was being done, as a verb: `open`, `write`, `sync` ...
+        op: &'static str,
+        /// Where, relative to the data directory.
+        path: DiskPath,
+        /// What the system said.
+        source: Arc<io::Error>,
+    },
+    /// No room for another segment.
+    #[error("no space left for another segment of {need} bytes")]
+    NoSpace {
+        /// Bytes that could not be allocated.
+        need: u64,
+    },
+    /// A write or sync failed earlier: the store is read-only until it is opened again.
+    #[error("the store is read-only: {reason}")]
+    Poisoned {
+        /// The first failure.
+        reason: Arc<str>,
+    },
+    /// Bytes on disk are not what was written.
+    #[error("damaged {kind} in {place}")]
+    Damaged {
+        /// Where.
+        place: Place,
+        /// What.
+        kind: DamageKind,
+    },
+    /// A live name needs bytes that nothing holds.
+    #[error("the bytes of {id} are missing")]
+    Missing {
+        /// The extent or manifest.
+        id: Id,
+    },
+    /// Another process has the data directory open.
+    #[error("{dir} is in use by process {pid}: stop it first, or choose another data directory")]
+    Locked {
+        /// The data directory.
+        dir: String,
+        /// The other process, or 0 if it could not be told.
+        pid: u32,
+    },
+    /// The data directory was written by a newer version.
+    #[error(
+        "{dir} has format version {found}; this program reads up to {supported}: use a newer program"
+    )]
+    NewerFormat {
+        /// The data directory.
+        dir: String,
+        /// The version found.
+        found: u32,
+        /// The newest version this program reads.
+        supported: u32,
+    },
+    /// The data directory uses features that this program does not know.
+    #[error(
+        "{dir} uses features that this program does not know (incompatible flags {flags:#x}): use a newer program"
+    )]
+    UnknownFeatures {
+        /// The data directory.
+        dir: String,
+        /// The unknown flags.
+        flags: u64,
+    },
+    /// `store.key` is not there.
+    #[error(
+        "{dir}/store.key is missing: restore it from your backup. It seals the secret keys in the log; \
+         without it they cannot be read, and the store is not opened"
+    )]
+    MissingStoreKey {
+        /// The data directory.
+        dir: String,
+    },
+    /// `store.key` belongs to another store, or is damaged.
+    #[error("{dir}/store.key is not this store's key: restore the right one from your backup")]
+    WrongStoreKey {
+        /// The data directory.
+        dir: String,
+    },
+    /// The superblock does not verify, or is absent although there is a log.
+    #[error(
+        "{dir}/superblock is {problem}: restore it from a backup; the log beside it is untouched"
+    )]
+    Superblock {
+        /// The data directory.
+        dir: String,
+        /// `missing` or `damaged`.
+        problem: &'static str,
+    },
+    /// The folder is neither empty nor a store.
+    #[error("{dir} is not empty and holds no store: choose an empty or a new folder")]
+    NotAStore {
+        /// The folder.
+        dir: String,
+    },
+    /// There is no such bucket.
+    #[error("no such bucket")]
+    NoSuchBucket,
+    /// The bucket's name is taken.
+    #[error("the bucket exists")]
+    BucketExists {
+        /// Whether the same tenant owns it.
+        same_tenant: bool,
+    },
+    /// There is no such key.
+    #[error("no such key")]
+    NoSuchKey,
+    /// There is no such upload.
+    #[error("no such upload")]
+    NoSuchUpload,
+    /// A part that a completion names was not uploaded, or has another ETag.
+    #[error("part {number} is missing or has another ETag")]
+    InvalidPart {
+        /// The part.
+        number: u16,
+    },
+    /// A part other than the last is smaller than the caller's minimum.
+    #[error("part {number} is too small")]
+    PartTooSmall {
+        /// The part.
+        number: u16,
+    },
+    /// A conditional write's condition does not hold.
+    #[error("the condition does not hold")]
+    PreconditionFailed,
+    /// A key, name or attribute breaks a limit.
+    #[error("invalid {what}: {why}")]
+    Invalid {
+        /// What was given.
+        what: &'static str,
+        /// The rule that it breaks.
+        why: &'static str,
+    },
+    /// More bytes than one object can hold.
+    #[error("an object holds at most {limit} bytes")]
+    TooLarge {
+        /// The limit.
+        limit: u64,
+    },
+    /// The content is not what the caller said it would be.
+    #[error("the {digest} of the content is not the one that was given")]
+    DigestMismatch {
+        /// `MD5` or `BLAKE3`.
+        digest: &'static str,
+    },
+    /// The store was closed.
+    #[error("the store is closed")]
+    Closed,
+}
+
+impl Error {
+    /// Wraps a system error with what was being done, and where.
+    pub(crate) fn io(op: &'static str, path: &DiskPath, source: io::Error) -> Self {
+        Self::Io {
+            op,
+            path: path.clone(),
+            source: Arc::new(source),
+        }
+    }
+}

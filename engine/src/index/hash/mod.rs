@@ -1,0 +1,1 @@
+//! The hash index: id of an extent or manifest -> where it lies.

@@ -1,0 +1,1 @@
+//! The blocking implementation: plain system calls, on threads.

@@ -1,0 +1,3 @@
+//! The `moraine` command.
+#![forbid(unsafe_code)]
+fn main() {}
