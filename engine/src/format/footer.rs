@@ -26,8 +26,9 @@ const MAGIC: &[u8; 8] = b"MORFOOTR";
 const WHAT: &str = "segment footer";
 const VERSION: u32 = 1;
 const CRC_AT: usize = FOOTER_HEADER_LEN - 4;
-const _: () = assert!(8 + 4 + 4 + 8 + 8 + 3 * 8 + 3 * 8 + 3 * 8 + 8 + 32 == 144);
-const _: () = assert!(144 <= CRC_AT);
+/// Fields before the CRC; zeros follow up to it.
+const FIELDS_LEN: usize = 8 + 4 + 4 + 8 + 8 + 3 * 8 + 3 * 8 + 3 * 8 + 8 + 32;
+const _: () = assert!(FIELDS_LEN == 144 && FIELDS_LEN <= CRC_AT);
 const _: () = assert!(Id::LEN + 1 + 1 + 2 + 4 + 8 == TABLE_ENTRY_LEN);
 const _: () = assert!(8 + 4 + 4 == COPY_HEADER_LEN);
 const _: () = assert!(8 + 8 == GAP_LEN);

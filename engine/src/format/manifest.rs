@@ -249,7 +249,7 @@ mod tests {
                 let entry = ManifestExtent {
                     id: Id::of(extent),
                     chaining: chaining_value(extent, offset),
-                    len: extent.len() as u32,
+                    len: u32::try_from(extent.len()).unwrap(),
                 };
                 offset += extent.len() as u64;
                 entry

@@ -13,7 +13,8 @@
 //! Invariants:
 //! - A length is used only after the checksum that covers it and a range check.
 //! - A decoder never panics, whatever the bytes; it returns a [`FormatError`] that names the structure.
-//! - An encoder panics on values that its own decoder would reject: that is a bug, and nothing has been written yet.
+//! - Encoders of headers panic on sizes out of range: that is a bug, and nothing has been written yet. Payload encoders do not
+//!   check limits; who queues a payload compares its length with [`Geometry::payload_max`].
 //! - What is unknown but compatible (CBOR keys, compatible flags) survives; what is unknown and not compatible is refused.
 
 mod batch;
@@ -30,6 +31,7 @@ mod kind;
 mod manifest;
 mod name;
 mod name_key;
+mod payload;
 mod record;
 mod segment_header;
 mod stamp;
@@ -53,6 +55,7 @@ pub use manifest::{MANIFEST_ENTRY_LEN, MANIFEST_HEADER_LEN, Manifest, ManifestEx
 pub use manifest::{chaining_value, merge};
 pub use name::{Acl, Checksum, NAME_MAX, NameRecord};
 pub use name_key::{KEY_MAX, NameKey, NameKeyError, ParseUploadIdError, UploadId};
+pub use payload::Payload;
 pub use record::{RECORD_HEADER_LEN, RecordHeader, RecordView, encode_record, record_len};
 pub use segment_header::{LiveRange, SegmentHeader};
 pub use stamp::Stamp;

@@ -226,7 +226,7 @@ fn copy_len(at: &[u8]) -> Option<usize> {
     from.magic(MAGIC).ok()?;
     let _version = from.u32().ok()?;
     let len = usize::try_from(from.u32().ok()?).ok()?;
-    (len >= UNIT && len <= SegmentHeader::COPY_MAX && len.is_multiple_of(UNIT)).then_some(len)
+    ((UNIT..=SegmentHeader::COPY_MAX).contains(&len) && len.is_multiple_of(UNIT)).then_some(len)
 }
 
 #[cfg(test)]

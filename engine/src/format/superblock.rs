@@ -23,8 +23,9 @@ const MAGIC: &[u8; 8] = b"MORSUPER";
 const KNOWN_READ_ONLY: u64 = 0;
 const KNOWN_INCOMPATIBLE: u64 = 0;
 
-const _: () = assert!(8 + 4 + 4 + 16 + 8 + 8 + 3 * 8 + GEOMETRY_LEN + 8 + 32 == 136);
-const _: () = assert!(136 <= CRC_AT);
+/// Fields before the CRC; zeros follow up to it.
+const FIELDS_LEN: usize = 8 + 4 + 4 + 16 + 8 + 8 + 3 * 8 + GEOMETRY_LEN + 8 + 32;
+const _: () = assert!(FIELDS_LEN == 136 && FIELDS_LEN <= CRC_AT);
 
 /// What the superblock says.
 #[derive(Debug, Clone, PartialEq, Eq)]
