@@ -24,6 +24,7 @@ use std::io;
 pub mod blocking;
 mod buf;
 mod path;
+mod real;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
 pub mod uring;
