@@ -9,7 +9,7 @@
 use super::real::Tree;
 use super::{AlignedBuf, Completion, Disk, DiskPath, File, OpenMode, Queue, Space, Token, Wake};
 use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TryRecvError};
+use crate::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use crate::sync::{Arc, Mutex, thread};
 use std::collections::VecDeque;
 use std::io;
@@ -239,11 +239,8 @@ impl Queue for ThreadQueue {
         if let Some(event) = self.first_event(limit)? {
             self.note(event, &mut ended);
         }
-        loop {
-            match self.events.try_recv() {
-                Ok(event) => self.note(event, &mut ended),
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
-            }
+        while let Ok(event) = self.events.try_recv() {
+            self.note(event, &mut ended);
         }
         self.hand_over();
         Ok(ended)

@@ -38,6 +38,28 @@ impl RealFile {
         Ok(Self { fd, alignment })
     }
 
+    /// A file without a name in a folder, for reading and writing; gone when closed.
+    pub fn unnamed(folder: &Path) -> io::Result<Self> {
+        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+        let fd = rustix::fs::open(folder, flags, Mode::RUSR | Mode::WUSR)?;
+        let alignment = bypass_page_cache(&fd)?.unwrap_or(1);
+        Ok(Self { fd, alignment })
+    }
+
+    /// The folder itself, which can only be synced.
+    pub fn folder(folder: &Path) -> io::Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = rustix::fs::open(folder, flags, Mode::empty())?;
+        Ok(Self { fd, alignment: 1 })
+    }
+
+    /// The same file, as if its file system asked for this alignment.
+    #[cfg(test)]
+    pub fn with_alignment(mut self, alignment: usize) -> Self {
+        self.alignment = alignment;
+        self
+    }
+
     /// The descriptor, for the ring. It is valid as long as this file lives.
     pub fn raw_fd(&self) -> RawFd {
         self.fd.as_raw_fd()
