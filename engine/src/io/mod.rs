@@ -28,6 +28,7 @@ mod conformance;
 pub mod lock;
 mod path;
 pub mod probe;
+pub mod reactor;
 mod real;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
