@@ -159,6 +159,17 @@ fn the_memory_twin_agrees_with_the_model() {
 }
 
 #[test]
+fn the_store_on_disk_agrees_with_the_model() {
+    for seed in seeds(12) {
+        let folder = Folder::new();
+        run(seed, disk_index(folder.path()), |old| {
+            drop(old);
+            disk_index(folder.path())
+        });
+    }
+}
+
+#[test]
 fn a_page_of_tombstones_ends_and_can_be_continued() {
     let disk = Arc::new(MemDisk::default());
     let index = memory_index(&disk);

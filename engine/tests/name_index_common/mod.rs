@@ -3,8 +3,8 @@
 
 use bytes::Bytes;
 use moraine_engine::index::names::{
-    ListEntry, ListPage, ListQuery, ListStart, MemoryKv, NameChange, NameIndex, NameKey, NameRow,
-    Usage,
+    DiskKv, DiskOptions, ListEntry, ListPage, ListQuery, ListStart, MemoryKv, NameChange,
+    NameIndex, NameKey, NameRow, Usage,
 };
 use moraine_engine::io::{Disk, DiskPath, File, OpenMode, Queue, Space};
 use moraine_engine::{
@@ -12,6 +12,8 @@ use moraine_engine::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 pub const STORE: [u8; 16] = [7; 16];
@@ -373,5 +375,41 @@ pub fn snapshot_path() -> DiskPath {
 pub fn memory_index(disk: &Arc<MemDisk>) -> NameIndex {
     let disk: Arc<dyn Disk> = Arc::<MemDisk>::clone(disk);
     let kv = MemoryKv::open(disk, snapshot_path()).unwrap();
+    NameIndex::open(Box::new(kv), STORE).unwrap()
+}
+
+/// A folder of its own for one store on disk; it goes with the value.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    pub fn new() -> Self {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("moraine-names-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    /// Where the store goes; it does not exist yet.
+    pub fn path(&self) -> PathBuf {
+        self.0.join("names")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.0).unwrap();
+    }
+}
+
+/// So small that a few hundred rows are flushed and compacted.
+pub const TINY: DiskOptions = DiskOptions {
+    cache_bytes: 64 << 10,
+    memtable_bytes: 4 << 10,
+};
+
+pub fn disk_index(path: impl AsRef<Path>) -> NameIndex {
+    let kv = DiskKv::open(path.as_ref(), TINY).unwrap();
     NameIndex::open(Box::new(kv), STORE).unwrap()
 }

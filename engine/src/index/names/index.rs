@@ -1,7 +1,7 @@
 //! [`NameIndex`]: the one door to the names of a store, on top of any [`Kv`].
 
 use super::apply::{NameChange, Plan};
-use super::error::{NamesError, RebuildReason, Result};
+use super::error::{RebuildReason, Result};
 use super::key_stub::NameKey;
 use super::kv::{Change, Kv, KvStats, Table, Visit};
 use super::list::{self, ListEntry, ListPage, ListQuery, ListStart, Space};
@@ -47,7 +47,7 @@ impl Current {
 impl NameIndex {
     /// Opens the index of the store with this id. An empty one covers nothing.
     ///
-    /// [`NamesError::Rebuild`] means: throw the stored index away and apply the log from its start.
+    /// [`NamesError::Rebuild`](super::NamesError::Rebuild) means: throw the stored index away and apply the log from its start.
     pub fn open(kv: Box<dyn Kv>, store: [u8; 16]) -> Result<Self> {
         let mut current = Current::new(store);
         match kv.get(Table::Meta, STATE_KEY)? {
@@ -88,7 +88,7 @@ impl NameIndex {
     ///
     /// Idempotent: a record whose version is not newer than the name's is passed over. `covered` are points up to which
     /// everything is in, once these records are; `hlc` is the highest stamp seen. After an error that is not
-    /// [`NamesError::KeyTooLong`] the index must not be written until it was opened again.
+    /// [`NamesError::KeyTooLong`](super::NamesError::KeyTooLong) the index must not be written until it was opened again.
     pub fn apply(&self, changes: &[NameChange], covered: &Covered, hlc: Hlc) -> Result<()> {
         let mut current = self.current.lock();
         let mut plan = Plan::new(self.kv.as_ref());

@@ -9,6 +9,7 @@
 
 mod apply;
 mod check;
+mod disk;
 mod error;
 mod index;
 mod key_stub;
@@ -20,6 +21,7 @@ mod state;
 
 pub use apply::NameChange;
 pub use check::Contradiction;
+pub use disk::{DiskKv, DiskOptions};
 pub use error::{NamesError, RebuildReason, Result};
 pub use index::NameIndex;
 pub use key_stub::NameKey;
