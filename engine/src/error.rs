@@ -190,6 +190,22 @@ pub enum Error {
     /// A conditional write's condition does not hold.
     #[error("the condition does not hold")]
     PreconditionFailed,
+    /// A bucket that is to be deleted holds objects.
+    #[error("the bucket is not empty")]
+    BucketNotEmpty,
+    /// The data directory cannot be used.
+    #[error(
+        "the data directory {dir} cannot be used: {source}: make room, or make it writable, or choose another with --data"
+    )]
+    DataDir {
+        /// The data directory.
+        dir: String,
+        /// What the system said.
+        source: Arc<io::Error>,
+    },
+    /// The name index failed.
+    #[error(transparent)]
+    NameIndex(#[from] crate::index::names::NamesError),
     /// A key, name or attribute breaks a limit.
     #[error("invalid {what}: {why}")]
     Invalid {

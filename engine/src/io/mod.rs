@@ -23,9 +23,17 @@ use std::io;
 
 pub mod blocking;
 mod buf;
+#[cfg(test)]
+mod conformance;
+pub mod lock;
 mod path;
+pub mod probe;
+pub mod reactor;
+mod real;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
+#[cfg(test)]
+mod test_dir;
 pub mod uring;
 
 pub use buf::AlignedBuf;
@@ -78,6 +86,10 @@ pub trait Disk: Send + Sync + 'static {
 }
 
 /// An open file, shared by many threads. Offsets and lengths in bytes.
+#[expect(
+    clippy::len_without_is_empty,
+    reason = "nothing asks whether a file is empty"
+)]
 pub trait File: Send + Sync + 'static {
     /// What offsets, lengths and buffer addresses must be multiples of: 1 through the page cache, else the logical block.
     fn alignment(&self) -> usize;

@@ -1,0 +1,171 @@
+//! The one apply: how a record of a log changes the indexes.
+//!
+//! Four callers: live writes, replay, a peer's log, restore. It is idempotent and compares versions, so records may come
+//! again and names in any order. The hash index goes first: a name that became visible always resolves.
+
+use crate::error::{Error, Result};
+use crate::format::{CatalogRecord, FormatError, NameRecord, RecordKind, Tombstone};
+use crate::id::Id;
+use crate::index::Covered;
+use crate::index::catalog::Catalog;
+use crate::index::hash::{HashIndex, Location};
+use crate::index::names::{NameChange, NameIndex, NamesError};
+use crate::position::{Hlc, Position, Version};
+use crate::secret::StoreKey;
+use crate::sync::RwLock;
+use bytes::Bytes;
+
+/// What a record says, without where it came from.
+#[derive(Clone, Debug)]
+pub(crate) enum Change {
+    /// An extent or manifest lies here.
+    Content {
+        /// Its id.
+        id: Id,
+        /// Bytes of the whole record.
+        len: usize,
+    },
+    /// A name, tombstone or catalog entry.
+    Named {
+        /// Name, tombstone or catalog.
+        kind: RecordKind,
+        /// When and by whom.
+        version: Version,
+        /// The record's payload.
+        payload: Bytes,
+    },
+    /// A record that changes no index.
+    Other,
+}
+
+/// A record to apply.
+#[derive(Clone, Debug)]
+pub(crate) struct Apply {
+    pub at: Position,
+    pub change: Change,
+}
+
+/// The three derived structures.
+pub(crate) struct Indexes {
+    pub hash: HashIndex,
+    pub names: NameIndex,
+    pub catalog: RwLock<Catalog>,
+    pub key: StoreKey,
+}
+
+/// Tells whether the record at a location has an id: decides between a moved record and a second id with the same tag.
+pub(crate) trait SameId {
+    /// Whether the record at `location` is that of `id`; an unreadable record is not.
+    fn is(&self, location: Location, id: &Id) -> bool;
+}
+
+/// Why a record that verified could not be applied.
+fn undecodable(at: Position, error: FormatError) {
+    tracing::error!(%at, %error, "an intact record cannot be decoded: it is passed over");
+}
+
+impl Indexes {
+    /// Applies records in log order, and notes that everything up to `covered` is in.
+    pub fn apply(
+        &self,
+        records: &[Apply],
+        covered: &Covered,
+        hlc: Hlc,
+        same: &dyn SameId,
+    ) -> Result<()> {
+        for record in records {
+            if let Change::Content { id, len } = &record.change {
+                let location = Location {
+                    node: record.at.node,
+                    segment: record.at.segment,
+                    offset: record.at.offset,
+                    size_hint: u32::try_from(*len).unwrap_or(u32::MAX),
+                };
+                self.hash
+                    .insert(id, location, &mut |other| Ok(same.is(other, id)))?;
+            }
+        }
+        let mut changes = Vec::new();
+        for record in records {
+            if let Change::Named {
+                kind,
+                version,
+                payload,
+            } = &record.change
+                && let Some(change) = self.named(record.at, *kind, *version, payload)
+            {
+                changes.push(change);
+            }
+        }
+        self.names
+            .apply(&changes, covered, hlc)
+            .map_err(names_error)
+    }
+
+    fn named(
+        &self,
+        at: Position,
+        kind: RecordKind,
+        version: Version,
+        payload: &Bytes,
+    ) -> Option<NameChange> {
+        if kind == RecordKind::Catalog {
+            let record = CatalogRecord::decode(payload)
+                .map_err(|e| undecodable(at, e))
+                .ok()?;
+            self.catalog.write().apply(&record, version, &self.key);
+            return Some(NameChange {
+                key: record.name_key(),
+                version,
+                at,
+                payload: Some(payload.clone()),
+                blob: None,
+                size: 0,
+            });
+        }
+        if kind == RecordKind::Tombstone {
+            let record = Tombstone::decode(payload)
+                .map_err(|e| undecodable(at, e))
+                .ok()?;
+            let (payload, blob, size) = (None, None, 0);
+            return Some(NameChange {
+                key: record.key,
+                version,
+                at,
+                payload,
+                blob,
+                size,
+            });
+        }
+        let record = NameRecord::decode(payload)
+            .map_err(|e| undecodable(at, e))
+            .ok()?;
+        Some(NameChange {
+            key: record.key,
+            version,
+            at,
+            payload: Some(payload.clone()),
+            blob: record.blob,
+            size: record.size,
+        })
+    }
+
+    /// Fills the catalog from the rows of the name index.
+    pub fn load_catalog(&self) -> Result<()> {
+        let rows = self.names.catalog().map_err(names_error)?;
+        let mut catalog = self.catalog.write();
+        for (_, row) in rows {
+            let Some(payload) = &row.live else { continue };
+            match CatalogRecord::decode(payload) {
+                Ok(record) => catalog.apply(&record, row.version, &self.key),
+                Err(error) => undecodable(row.at, error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Brings an error of the name index into the engine's own.
+pub(crate) fn names_error(error: NamesError) -> Error {
+    Error::NameIndex(error)
+}

@@ -1,0 +1,157 @@
+//! The memory budget: one global limit for bodies on their way in and out.
+//!
+//! Invariants:
+//! - Bytes of a body are granted before they are kept, and a grant is released when its bytes are gone: memory does
+//!   not grow with the size of an object or the number of slow clients.
+//! - A share is kept for bodies of up to [`SMALL_BODY_BYTES`], so that large uploads cannot starve small ones.
+//! - Who holds a grant may wait for another one: progress under pressure is the caller's duty, who times out a body
+//!   that does not move (see [`Budget::under_pressure`]).
+
+use crate::sync::{Arc, OwnedSemaphorePermit, Semaphore};
+
+/// Bodies up to this many bytes draw on the reserved share.
+pub const SMALL_BODY_BYTES: u64 = 64 * 1024;
+
+/// A grant is taken in multiples of this: fewer, larger steps than the chunks of a socket.
+const QUANTUM_BYTES: usize = 16 * 1024;
+
+/// One part in this many of the budget is kept for small bodies.
+const SMALL_SHARE: usize = 8;
+
+/// Which share of the budget a body draws on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Share {
+    /// Bodies of known length up to [`SMALL_BODY_BYTES`].
+    Small,
+    /// Everything else.
+    Large,
+}
+
+/// The budget. Cheap to share.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    total: usize,
+    small: Arc<Semaphore>,
+    large: Arc<Semaphore>,
+}
+
+/// Granted bytes; dropping it gives them back.
+#[derive(Debug)]
+pub(crate) struct Grant {
+    permit: OwnedSemaphorePermit,
+    unused: usize,
+}
+
+impl Budget {
+    /// A budget of `total` bytes.
+    pub fn new(total: usize) -> Self {
+        let small = (total / SMALL_SHARE).max(2 * QUANTUM_BYTES);
+        let large = total.saturating_sub(small).max(4 * QUANTUM_BYTES);
+        Self {
+            total: small + large,
+            small: Arc::new(Semaphore::new(small)),
+            large: Arc::new(Semaphore::new(large)),
+        }
+    }
+
+    /// All bytes of the budget.
+    pub const fn total(&self) -> usize {
+        self.total
+    }
+
+    /// Bytes granted now.
+    pub fn used(&self) -> usize {
+        self.total - self.small.available_permits() - self.large.available_permits()
+    }
+
+    /// Whether less than an eighth is left for large bodies: slow ones should be timed out.
+    pub fn under_pressure(&self) -> bool {
+        self.large.available_permits() < self.total / 8
+    }
+
+    /// Which share a body of this announced length draws on.
+    pub fn share(announced: Option<u64>) -> Share {
+        match announced {
+            Some(bytes) if bytes <= SMALL_BODY_BYTES => Share::Small,
+            _ => Share::Large,
+        }
+    }
+
+    /// Waits until `bytes` more are granted, and adds them to `grant`.
+    pub async fn grow(&self, grant: &mut Option<Grant>, share: Share, bytes: usize) {
+        let unused = grant.as_ref().map_or(0, |grant| grant.unused);
+        if let (true, Some(grant)) = (unused >= bytes, grant.as_mut()) {
+            grant.unused -= bytes;
+            return;
+        }
+        let semaphore = match share {
+            Share::Small => &self.small,
+            Share::Large => &self.large,
+        };
+        let ask = (bytes - unused).next_multiple_of(QUANTUM_BYTES);
+        let ask = u32::try_from(ask).expect("bodies are granted an extent at a time at most");
+        let permit = Arc::clone(semaphore)
+            .acquire_many_owned(ask)
+            .await
+            .expect("the budget's semaphores are never closed");
+        let left = unused + permit.num_permits() - bytes;
+        match grant {
+            Some(grant) => {
+                grant.permit.merge(permit);
+                grant.unused = left;
+            }
+            None => {
+                *grant = Some(Grant {
+                    permit,
+                    unused: left,
+                })
+            }
+        }
+    }
+
+    /// Waits for a grant of `bytes`.
+    pub async fn take(&self, share: Share, bytes: usize) -> Grant {
+        let mut grant = None;
+        self.grow(&mut grant, share, bytes).await;
+        grant.expect("growing nothing makes a grant")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    fn poll<F: Future>(future: F) -> Poll<F::Output> {
+        pin!(future).poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn grants_come_back_and_small_bodies_keep_their_share() {
+        let budget = Budget::new(1 << 20);
+        let large = budget.total() - budget.total() / SMALL_SHARE;
+        let Poll::Ready(held) = poll(budget.take(Share::Large, large)) else {
+            panic!("the budget is free")
+        };
+        assert!(budget.under_pressure());
+        assert!(poll(budget.take(Share::Large, 1)).is_pending());
+        assert!(poll(budget.take(Share::Small, 1)).is_ready());
+        drop(held);
+        assert_eq!(budget.used(), 0);
+        assert!(poll(budget.take(Share::Large, 1)).is_ready());
+    }
+
+    #[test]
+    fn a_grant_grows_in_quanta() {
+        let budget = Budget::new(1 << 20);
+        let mut grant = None;
+        assert!(poll(budget.grow(&mut grant, Share::Large, 10)).is_ready());
+        assert_eq!(budget.used(), QUANTUM_BYTES);
+        assert!(poll(budget.grow(&mut grant, Share::Large, QUANTUM_BYTES - 10)).is_ready());
+        assert_eq!(budget.used(), QUANTUM_BYTES);
+        assert!(poll(budget.grow(&mut grant, Share::Large, 1)).is_ready());
+        assert_eq!(budget.used(), 2 * QUANTUM_BYTES);
+    }
+}

@@ -1,0 +1,39 @@
+//! Ways to break the store on purpose, to prove that its tests notice.
+//!
+//! Without the feature `canary` every question is answered with a constant `false`, and nothing of this is in the program.
+
+/// One way to be broken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Canary {
+    /// The log is never synced; batches are acknowledged once written.
+    NoFsync = 1,
+    /// Folders are never synced.
+    NoDirFsync = 2,
+    /// Only the first half of each block is covered by its CRC when it is checked.
+    CrcOverHalf = 3,
+    /// Batches are acknowledged before they are written.
+    AckBeforeSync = 4,
+}
+
+#[cfg(feature = "canary")]
+static BROKEN: crate::sync::atomic::AtomicU8 = crate::sync::atomic::AtomicU8::new(0);
+
+/// Breaks the store in one way from now on, or mends it.
+#[cfg(feature = "canary")]
+pub fn set(canary: Option<Canary>) {
+    let value = canary.map_or(0, |canary| canary as u8);
+    BROKEN.store(value, crate::sync::atomic::Ordering::SeqCst);
+}
+
+/// Whether the store is broken in this way.
+#[cfg(feature = "canary")]
+pub(crate) fn is(canary: Canary) -> bool {
+    BROKEN.load(crate::sync::atomic::Ordering::SeqCst) == canary as u8
+}
+
+/// Whether the store is broken in this way: never.
+#[cfg(not(feature = "canary"))]
+pub(crate) const fn is(_canary: Canary) -> bool {
+    false
+}

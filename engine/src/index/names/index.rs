@@ -1,0 +1,303 @@
+//! [`NameIndex`]: the one door to the names of a store, on top of any [`Kv`].
+
+use super::apply::{NameChange, Plan};
+use super::error::{RebuildReason, Result};
+use super::kv::{Change, Kv, KvStats, Table, Visit};
+use super::list::{self, ListEntry, ListPage, ListQuery, ListStart, Space};
+use super::row::{self, NameRow};
+use super::state::{STATE_KEY, State, USAGE_PREFIX, Usage};
+use crate::format::NameKey;
+use crate::id::Id;
+use crate::index::Covered;
+use crate::position::{BucketId, Hlc};
+use crate::sync::Mutex;
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+/// Rows that one commit of [`NameIndex::clear`] removes: some hundred KiB of keys.
+const CLEAR_BATCH: usize = 4096;
+
+/// The names of a store: each with its newest version, by key and by blob.
+///
+/// Reads may run on any number of threads beside one [`NameIndex::apply`]; applies wait for each other.
+pub struct NameIndex {
+    kv: Box<dyn Kv>,
+    current: Mutex<Current>,
+}
+
+/// What the meta table says, in memory.
+struct Current {
+    state: State,
+    usage: BTreeMap<BucketId, Usage>,
+}
+
+impl Current {
+    fn new(store: [u8; 16]) -> Self {
+        Self {
+            state: State {
+                store,
+                hlc: Hlc::default(),
+                covered: Covered::new(),
+            },
+            usage: BTreeMap::new(),
+        }
+    }
+}
+
+impl NameIndex {
+    /// Opens the index of the store with this id. An empty one covers nothing.
+    ///
+    /// [`NamesError::Rebuild`](super::NamesError::Rebuild) means: throw the stored index away and apply the log from its start.
+    pub fn open(kv: Box<dyn Kv>, store: [u8; 16]) -> Result<Self> {
+        let mut current = Current::new(store);
+        match kv.get(Table::Meta, STATE_KEY)? {
+            Some(found) => {
+                let state = State::decode(&found)?;
+                if state.store != store {
+                    return Err(RebuildReason::OtherStore { found: state.store }.into());
+                }
+                current.state = state;
+                current.usage = load_usage(kv.as_ref())?;
+            }
+            None => {
+                if has_rows(kv.as_ref())? {
+                    return Err(RebuildReason::NoState.into());
+                }
+            }
+        }
+        Ok(Self {
+            kv,
+            current: Mutex::new(current),
+        })
+    }
+
+    /// The name of the storage engine, for the log and the metrics.
+    pub fn engine(&self) -> &'static str {
+        self.kv.engine()
+    }
+
+    /// The row of a name: its newest version, which may be a tombstone.
+    pub fn get(&self, name: &NameKey) -> Result<Option<NameRow>> {
+        self.kv
+            .get(Table::Names, &row::names_key(name.bucket, &name.key))?
+            .map(|stored| NameRow::decode(&stored))
+            .transpose()
+    }
+
+    /// Takes records in and moves the covered points forwards, in one commit. Not durable before [`NameIndex::persist`].
+    ///
+    /// Idempotent: a record whose version is not newer than the name's is passed over. `covered` are points up to which
+    /// everything is in, once these records are; `hlc` is the highest stamp seen. After an error that is not
+    /// [`NamesError::KeyTooLong`](super::NamesError::KeyTooLong) the index must not be written until it was opened again.
+    pub fn apply(&self, changes: &[NameChange], covered: &Covered, hlc: Hlc) -> Result<()> {
+        let mut current = self.current.lock();
+        let mut plan = Plan::new(self.kv.as_ref());
+        let mut state = current.state.clone();
+        let mut stamp = hlc;
+        for change in changes {
+            plan.add(change, &current.usage)?;
+            stamp = stamp.max(change.version.hlc);
+        }
+        state.advance(covered, stamp);
+        if plan.is_empty() && state == current.state {
+            return Ok(());
+        }
+        let (changes, usage) = plan.finish(&state);
+        self.kv.commit(changes)?;
+        current.state = state;
+        current.usage.extend(usage);
+        Ok(())
+    }
+
+    /// A page of a bucket's live names, as clients see them: no uploads, no parts.
+    pub fn list(&self, bucket: BucketId, query: &ListQuery) -> Result<ListPage> {
+        list::list(self.kv.as_ref(), bucket, Space::Objects, query)
+    }
+
+    /// A page of a bucket's live uploads and parts whose keys start with `prefix` (its first byte is 0, if it has one).
+    pub fn list_reserved(
+        &self,
+        bucket: BucketId,
+        prefix: &[u8],
+        start: ListStart,
+        limit: usize,
+    ) -> Result<ListPage> {
+        let query = ListQuery {
+            prefix: prefix.to_vec(),
+            delimiter: Vec::new(),
+            start,
+            limit,
+        };
+        list::list(self.kv.as_ref(), bucket, Space::Reserved, &query)
+    }
+
+    /// Every row of the catalog, in the order of the keys.
+    pub fn catalog(&self) -> Result<Vec<(NameKey, NameRow)>> {
+        let bucket = BucketId(0);
+        let mut rows = Vec::new();
+        let mut query = ListQuery {
+            limit: list::ROWS_SCANNED_MAX,
+            ..ListQuery::default()
+        };
+        loop {
+            let page = list::list(self.kv.as_ref(), bucket, Space::Catalog, &query)?;
+            rows.extend(page.entries.into_iter().filter_map(|entry| match entry {
+                ListEntry::Key { key, row } => Some((NameKey { bucket, key }, row)),
+                ListEntry::Prefix(_) => None,
+            }));
+            match page.next {
+                Some(next) => query.start = next,
+                None => return Ok(rows),
+            }
+        }
+    }
+
+    /// Live names that use the blob, uploads' parts included, in order: at most `limit`, after the given one.
+    pub fn names_of(
+        &self,
+        blob: &Id,
+        after: Option<&NameKey>,
+        limit: usize,
+    ) -> Result<Vec<NameKey>> {
+        let mut names = Vec::new();
+        if limit == 0 {
+            return Ok(names);
+        }
+        let start = after.map(|name| row::reverse_key(blob, name));
+        let end = row::after_prefix(blob.as_bytes());
+        self.kv.range(
+            Table::Reverse,
+            start
+                .as_deref()
+                .map_or(Bound::Included(blob.as_bytes().as_slice()), Bound::Excluded),
+            end.as_deref().map_or(Bound::Unbounded, Bound::Excluded),
+            &mut |key, _| {
+                names.push(row::parse_reverse_key(key)?.1);
+                Ok(if names.len() < limit {
+                    Visit::Continue
+                } else {
+                    Visit::Stop
+                })
+            },
+        )?;
+        Ok(names)
+    }
+
+    /// What a bucket holds. From counters: cheap.
+    pub fn usage(&self, bucket: BucketId) -> Usage {
+        let current = self.current.lock();
+        current.usage.get(&bucket).copied().unwrap_or_default()
+    }
+
+    /// Whether a bucket holds live names. Uploads that are not complete do not count.
+    pub fn has_names(&self, bucket: BucketId) -> bool {
+        self.usage(bucket).names > 0
+    }
+
+    /// Visits every row of the store, tombstones and catalog included, in the order of the names.
+    pub fn for_each(&self, visit: &mut dyn FnMut(NameKey, NameRow) -> Result<Visit>) -> Result<()> {
+        self.kv.range(
+            Table::Names,
+            Bound::Unbounded,
+            Bound::Unbounded,
+            &mut |key, value| visit(row::parse_names_key(key)?, NameRow::decode(value)?),
+        )
+    }
+
+    /// Visits every pair of a blob and a live name that uses it, in the order of the blobs' ids.
+    pub fn for_each_use(&self, visit: &mut dyn FnMut(Id, NameKey) -> Result<Visit>) -> Result<()> {
+        self.kv.range(
+            Table::Reverse,
+            Bound::Unbounded,
+            Bound::Unbounded,
+            &mut |key, _| {
+                let (blob, name) = row::parse_reverse_key(key)?;
+                visit(blob, name)
+            },
+        )
+    }
+
+    /// Up to where in each node's log the index is complete; after a crash, what was last persisted or more.
+    pub fn covered(&self) -> Covered {
+        self.current.lock().state.covered.clone()
+    }
+
+    /// The highest stamp that was applied.
+    pub fn last_hlc(&self) -> Hlc {
+        self.current.lock().state.hlc
+    }
+
+    /// Makes every apply so far durable.
+    pub fn persist(&self) -> Result<()> {
+        self.kv.persist()
+    }
+
+    /// How large the index is.
+    pub fn stats(&self) -> Result<KvStats> {
+        self.kv.stats()
+    }
+
+    /// Empties the index, durably; it covers nothing then. A crash midway leaves one that must be rebuilt.
+    pub fn clear(&self) -> Result<()> {
+        let mut current = self.current.lock();
+        let store = current.state.store;
+        // The state goes first: rows without a state are never taken for an index.
+        for table in [Table::Meta, Table::Names, Table::Reverse] {
+            while let Some(changes) = removals(self.kv.as_ref(), table)? {
+                self.kv.commit(changes)?;
+            }
+        }
+        self.kv.persist()?;
+        *current = Current::new(store);
+        Ok(())
+    }
+
+    pub(super) fn kv(&self) -> &dyn Kv {
+        self.kv.as_ref()
+    }
+}
+
+fn removals(kv: &dyn Kv, table: Table) -> Result<Option<Vec<Change>>> {
+    let mut changes = Vec::new();
+    kv.range(table, Bound::Unbounded, Bound::Unbounded, &mut |key, _| {
+        changes.push(Change {
+            table,
+            key: key.to_vec(),
+            value: None,
+        });
+        Ok(if changes.len() < CLEAR_BATCH {
+            Visit::Continue
+        } else {
+            Visit::Stop
+        })
+    })?;
+    Ok(Some(changes).filter(|changes| !changes.is_empty()))
+}
+
+fn has_rows(kv: &dyn Kv) -> Result<bool> {
+    let mut found = false;
+    for table in Table::ALL {
+        kv.range(table, Bound::Unbounded, Bound::Unbounded, &mut |_, _| {
+            found = true;
+            Ok(Visit::Stop)
+        })?;
+    }
+    Ok(found)
+}
+
+/// Reads the usage rows.
+pub(super) fn load_usage(kv: &dyn Kv) -> Result<BTreeMap<BucketId, Usage>> {
+    let mut usage = BTreeMap::new();
+    let end = row::after_prefix(USAGE_PREFIX);
+    kv.range(
+        Table::Meta,
+        Bound::Included(USAGE_PREFIX),
+        end.as_deref().map_or(Bound::Unbounded, Bound::Excluded),
+        &mut |key, value| {
+            let (bucket, counters) = Usage::decode(key, value)?;
+            usage.insert(bucket, counters);
+            Ok(Visit::Continue)
+        },
+    )?;
+    Ok(usage)
+}

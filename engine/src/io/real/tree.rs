@@ -1,0 +1,87 @@
+//! The folder tree under the data directory: everything of [`Disk`](crate::io::Disk) but the queue.
+
+use super::RealFile;
+use crate::io::{DiskPath, OpenMode, Space};
+use crate::sync::Arc;
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A folder of the real file system that holds a store.
+#[derive(Debug)]
+pub(in crate::io) struct Tree {
+    root: PathBuf,
+}
+
+impl Tree {
+    /// The tree under `root`, which must be a folder.
+    pub fn open(root: &Path) -> io::Result<Self> {
+        let root = std::fs::canonicalize(root)?;
+        if !std::fs::metadata(&root)?.is_dir() {
+            return Err(io::ErrorKind::NotADirectory.into());
+        }
+        Ok(Self { root })
+    }
+
+    /// Where a path is in the real file system.
+    pub fn resolve(&self, path: &DiskPath) -> PathBuf {
+        if path.as_str().is_empty() {
+            self.root.clone()
+        } else {
+            self.root.join(path.as_str())
+        }
+    }
+
+    pub fn create_dir(&self, path: &DiskPath) -> io::Result<()> {
+        let permissions = Mode::RWXU;
+        match rustix::fs::mkdir(self.resolve(path), permissions) {
+            Err(Errno::EXIST) if self.resolve(path).is_dir() => Ok(()),
+            other => Ok(other?),
+        }
+    }
+
+    /// Names that are not UTF-8 are left out: this program makes none.
+    pub fn list(&self, dir: &DiskPath) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(self.resolve(dir))? {
+            names.extend(entry?.file_name().into_string().ok());
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    pub fn exists(&self, path: &DiskPath) -> io::Result<bool> {
+        match std::fs::symlink_metadata(self.resolve(path)) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub fn open_file(&self, path: &DiskPath, mode: OpenMode) -> io::Result<Arc<RealFile>> {
+        Ok(Arc::new(RealFile::open(&self.resolve(path), mode)?))
+    }
+
+    pub fn rename(&self, from: &DiskPath, to: &DiskPath) -> io::Result<()> {
+        Ok(rustix::fs::rename(self.resolve(from), self.resolve(to))?)
+    }
+
+    pub fn remove(&self, path: &DiskPath) -> io::Result<()> {
+        Ok(rustix::fs::unlink(self.resolve(path))?)
+    }
+
+    pub fn sync_dir(&self, dir: &DiskPath) -> io::Result<()> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = rustix::fs::open(self.resolve(dir), flags, Mode::empty())?;
+        Ok(rustix::fs::fsync(fd)?)
+    }
+
+    pub fn space(&self) -> io::Result<Space> {
+        let stat = rustix::fs::statvfs(&self.root)?;
+        Ok(Space {
+            total: stat.f_blocks.saturating_mul(stat.f_frsize),
+            free: stat.f_bavail.saturating_mul(stat.f_frsize),
+        })
+    }
+}

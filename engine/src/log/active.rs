@@ -1,0 +1,114 @@
+//! The segment that is being appended to: how it comes into the log, and how it is sealed.
+//!
+//! A segment joins `log/` by a rename, with its space allocated and its header durable: a file in `log/` whose header
+//! does not verify is damaged, never half made. Sealing writes the footer behind the last batch, ends the file there
+//! and syncs; until that is done, recovery sees an unsealed segment and finds the same end again.
+
+use super::{log_dir, segment_name, spare_dir};
+use crate::durable;
+use crate::error::{Error, Result};
+use crate::format::{Binding, FooterBuilder, Gap, Geometry, SegmentHeader};
+use crate::io::{AlignedBuf, Disk, DiskPath, File, OpenMode};
+use crate::position::{Hlc, Offset, SegmentNumber};
+use crate::sync::Arc;
+use std::io;
+
+/// The segment at the end of the log.
+pub(crate) struct ActiveSegment {
+    pub number: SegmentNumber,
+    pub binding: Binding,
+    pub file: Arc<dyn File>,
+    pub path: DiskPath,
+    /// Where the next batch begins.
+    pub end: u64,
+    pub footer: FooterBuilder,
+}
+
+impl ActiveSegment {
+    /// Makes the segment that `header` describes and moves it into the log, durably.
+    ///
+    /// # Errors
+    /// [`Error::NoSpace`] if its space cannot be allocated: nothing has changed then. Anything else is a failed write.
+    pub fn create(disk: &dyn Disk, header: &SegmentHeader) -> Result<Self> {
+        let temporary = spare_dir().join(&segment_name(header.segment));
+        let path = log_dir(header.node).join(&segment_name(header.segment));
+        let spare_error = |op| move |source| Error::io(op, &spare_dir(), source);
+        if disk.exists(&temporary).map_err(spare_error("look into"))? {
+            disk.remove(&temporary).map_err(spare_error("clear"))?;
+        }
+        let need = header.geometry.segment_bytes;
+        let file = match disk.open(&temporary, OpenMode::CreateDirect) {
+            Ok(file) => file,
+            Err(source) if is_full(&source) => return Err(Error::NoSpace { need }),
+            Err(source) => return Err(Error::io("create", &temporary, source)),
+        };
+        if let Err(source) = file.allocate(need) {
+            drop(file);
+            if is_full(&source) {
+                disk.remove(&temporary).map_err(spare_error("clear"))?;
+                return Err(Error::NoSpace { need });
+            }
+            return Err(Error::io("allocate", &temporary, source));
+        }
+        let encoded = header.encode();
+        let mut buf = AlignedBuf::zeroed(encoded.len());
+        buf.copy_from_slice(&encoded);
+        file.write_at(&buf, 0)
+            .map_err(|source| Error::io("write", &temporary, source))?;
+        file.sync_data()
+            .map_err(|source| Error::io("sync", &temporary, source))?;
+        durable::publish(disk, &temporary, &path)
+            .map_err(|source| Error::io("rename", &path, source))?;
+        Ok(Self {
+            number: header.segment,
+            binding: header.binding,
+            file,
+            path,
+            end: encoded.len() as u64,
+            footer: FooterBuilder::new(header.binding),
+        })
+    }
+
+    /// Writes the footer and ends the file behind it, durably. Returns the end of the data.
+    pub fn seal(self, last_hlc: Hlc, geometry: &Geometry) -> Result<u64> {
+        seal_at(
+            &self.file,
+            &self.path,
+            self.footer,
+            self.end,
+            &[],
+            last_hlc,
+            geometry,
+        )?;
+        Ok(self.end)
+    }
+}
+
+/// Writes `footer` at `data_end`, ends the file behind it, and syncs.
+pub(crate) fn seal_at(
+    file: &Arc<dyn File>,
+    path: &DiskPath,
+    footer: FooterBuilder,
+    data_end: u64,
+    gaps: &[Gap],
+    last_hlc: Hlc,
+    geometry: &Geometry,
+) -> Result<()> {
+    let bytes = footer.finish(Offset(data_end), gaps, last_hlc, geometry.block_bytes);
+    let mut buf = AlignedBuf::zeroed(bytes.len());
+    buf.copy_from_slice(&bytes);
+    file.write_at(&buf, data_end)
+        .map_err(|source| Error::io("write footer of", path, source))?;
+    file.set_len(data_end + buf.len() as u64)
+        .map_err(|source| Error::io("end", path, source))?;
+    file.sync_data()
+        .map_err(|source| Error::io("sync", path, source))
+}
+
+/// Whether a system error says that there is no room, by space or by quota.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+    )
+}

@@ -1,0 +1,559 @@
+//! The log writer: takes what is queued, writes it as a batch, syncs, and only then hands it on to be applied and
+//! acknowledged, while the next batch gathers and is written.
+//!
+//! Invariants:
+//! - A sync is submitted only when every write of its batches has completed in full; nothing is acknowledged before it.
+//! - Every batch header states the position that was synced when it was submitted.
+//! - A block that holds acknowledged bytes is never written again: batches are padded to the logical block.
+//! - The first failed write or sync poisons the log: everything in flight and everything that waits fails, and nothing
+//!   is accepted until the store is opened again. A sync is never retried.
+//! - A full disk shows when a segment is created. It fails what waits and poisons nothing.
+//!
+//! The writer is a state machine that does one turn at a time: a thread drives it in a server, a test drives it step
+//! by step.
+
+use super::active::ActiveSegment;
+use super::batch_builder::{Laid, Layout, fitting, lay_out};
+use super::draft::{Draft, DraftId, Item, Placed};
+use super::inbox::Inbox;
+use super::segments::{Opened, Segments};
+use crate::canary;
+use crate::clock::{Clock, Entropy};
+use crate::error::{Error, Result};
+use crate::format::{
+    Binding, Digests, Extension, Geometry, RecordKind, SegmentHeader, StartRecord, StoreId, Unknown,
+};
+use crate::id::Id;
+use crate::io::{Completion, Disk, Queue};
+use crate::position::{
+    BucketId, Hlc, Incarnation, LogPoint, NodeId, Offset, Position, SegmentNumber, Version,
+};
+use crate::stats::Counters;
+use crate::sync::atomic::Ordering;
+use crate::sync::{Arc, oneshot};
+use bytes::Bytes;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// Batches written or being written whose sync has not ended: one syncs while the next one is written.
+const BATCHES_IN_FLIGHT_MAX: usize = 2;
+
+/// How long an idle writer waits before it attests its last batch with an empty one.
+const ATTEST_AFTER: Duration = Duration::from_millis(500);
+
+/// Who the writer is, and where its log stands.
+pub(crate) struct WriterConfig {
+    pub store: StoreId,
+    pub node: NodeId,
+    pub incarnation: Incarnation,
+    pub geometry: Geometry,
+    /// The number of the next segment.
+    pub next_segment: SegmentNumber,
+    /// Where the log was found to end: goes into the first record of this incarnation.
+    pub previous: (Incarnation, LogPoint),
+    /// The highest stamp so far.
+    pub hlc: Hlc,
+}
+
+/// A record that is durable.
+pub(crate) struct CommittedRecord {
+    pub kind: RecordKind,
+    pub at: Position,
+    /// Bytes of the whole record.
+    pub len: usize,
+    pub content: Option<Id>,
+    pub bucket: BucketId,
+    pub version: Version,
+    pub payload: Bytes,
+    pub extension: Extension,
+    pub done: Option<oneshot::Sender<Result<Placed>>>,
+    pub in_flight: Option<Arc<crate::store::InFlight>>,
+    pub grant: Option<crate::budget::Grant>,
+}
+
+/// A batch that is durable, on its way to be applied and acknowledged.
+pub(crate) struct Committed {
+    pub records: Vec<CommittedRecord>,
+    /// Everything before this is durable.
+    pub end: LogPoint,
+    pub hlc: Hlc,
+}
+
+/// Who applies and acknowledges what is durable, in order.
+pub(crate) trait Sink: Send {
+    /// Takes a batch.
+    fn committed(&mut self, batch: Committed);
+    /// The log is poisoned.
+    fn poisoned(&mut self, error: &Error);
+}
+
+struct Batch {
+    laid: Vec<Laid>,
+    end: LogPoint,
+    hlc: Hlc,
+    written: bool,
+}
+
+/// The state machine.
+pub(crate) struct Writer {
+    disk: Arc<dyn Disk>,
+    queue: Box<dyn Queue>,
+    inbox: Arc<Inbox>,
+    segments: Arc<Segments>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    counters: Arc<Counters>,
+    sink: Box<dyn Sink>,
+    config: WriterConfig,
+    waiting: VecDeque<Item>,
+    active: Option<ActiveSegment>,
+    batches: VecDeque<Batch>,
+    /// How many batches at the front the sync in flight covers.
+    syncing: usize,
+    synced: LogPoint,
+    /// What the last batch header said was synced.
+    attested: LogPoint,
+    hlc: Hlc,
+    next_token: u64,
+    /// The token of the first batch in flight.
+    first_token: u64,
+    /// Whether the first record of this incarnation is on its way.
+    started: bool,
+    poison: Option<Error>,
+}
+
+/// The token of every sync; batches count from 1.
+const SYNC_TOKEN: u64 = 0;
+
+/// The doors and services that a writer uses.
+pub(crate) struct WriterParts {
+    pub disk: Arc<dyn Disk>,
+    pub queue: Box<dyn Queue>,
+    pub inbox: Arc<Inbox>,
+    pub segments: Arc<Segments>,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+    pub counters: Arc<Counters>,
+    pub sink: Box<dyn Sink>,
+}
+
+impl Writer {
+    /// A writer that has not written yet: its first segment is created with its first batch.
+    pub fn new(parts: WriterParts, config: WriterConfig) -> Self {
+        let synced = config.previous.1;
+        let hlc = config.hlc;
+        Self {
+            disk: parts.disk,
+            queue: parts.queue,
+            inbox: parts.inbox,
+            segments: parts.segments,
+            clock: parts.clock,
+            entropy: parts.entropy,
+            counters: parts.counters,
+            sink: parts.sink,
+            config,
+            waiting: VecDeque::new(),
+            active: None,
+            batches: VecDeque::new(),
+            syncing: 0,
+            synced,
+            attested: synced,
+            hlc,
+            next_token: 1,
+            first_token: 1,
+            started: false,
+            poison: None,
+        }
+    }
+
+    /// Runs until the inbox is closed and everything in flight has ended.
+    pub fn run(mut self, stop: &crate::sync::atomic::AtomicBool) {
+        loop {
+            self.turn();
+            let idle = self.is_idle();
+            if idle && stop.load(Ordering::SeqCst) && self.inbox.is_empty() {
+                break;
+            }
+            if idle && !self.inbox.sleep() {
+                continue;
+            }
+            if !idle && self.batches.len() < BATCHES_IN_FLIGHT_MAX {
+                // More could be written while this waits: let whoever queues it wake the writer.
+                if !self.inbox.sleep() {
+                    self.collect(Some(Duration::ZERO));
+                    continue;
+                }
+            }
+            let attest = idle && self.attested != self.synced && self.active.is_some();
+            let limit = attest.then_some(ATTEST_AFTER);
+            let ended = self.collect(limit);
+            if attest && !ended && self.is_idle() && self.inbox.is_empty() {
+                self.attest();
+            }
+        }
+        self.finish();
+    }
+
+    /// One turn without waiting: takes what came in, submits what can be. Returns whether anything was done.
+    pub fn turn(&mut self) -> bool {
+        self.waiting.extend(self.inbox.drain());
+        if let Some(error) = self.poison.clone() {
+            let failed = !self.waiting.is_empty();
+            self.waiting.drain(..).for_each(|item| item.fail(&error));
+            return failed;
+        }
+        let mut done = false;
+        while !self.waiting.is_empty() && self.batches.len() < BATCHES_IN_FLIGHT_MAX {
+            match self.submit_batch() {
+                Ok(true) => done = true,
+                Ok(false) => break,
+                Err(error @ Error::NoSpace { .. }) => {
+                    self.waiting.drain(..).for_each(|item| item.fail(&error));
+                    done = true;
+                }
+                Err(error) => {
+                    self.poison(error);
+                    return true;
+                }
+            }
+        }
+        self.submit_sync() || done
+    }
+
+    /// Waits for completions and handles them; whether any came.
+    pub fn collect(&mut self, limit: Option<Duration>) -> bool {
+        match self.queue.wait(limit) {
+            Ok(completions) => {
+                let any = !completions.is_empty();
+                completions
+                    .into_iter()
+                    .for_each(|completion| self.completed(completion));
+                any
+            }
+            Err(source) => {
+                self.poison(Error::io("wait for", &super::logs_dir(), source));
+                true
+            }
+        }
+    }
+
+    /// How many operations the disk has not answered.
+    pub fn in_flight(&self) -> usize {
+        self.queue.in_flight()
+    }
+
+    /// Whether nothing is in flight and nothing waits.
+    pub fn is_idle(&self) -> bool {
+        self.batches.is_empty() && self.waiting.is_empty()
+    }
+
+    /// Adds an empty batch, so that the last acknowledged batch is attested; `false` if there is nothing to attest.
+    pub fn attest(&mut self) -> bool {
+        if self.poison.is_some() || self.attested == self.synced || !self.batches.is_empty() {
+            return false;
+        }
+        let Some(active) = &self.active else {
+            return false;
+        };
+        let block = u64::from(self.config.geometry.block_bytes);
+        if active.end + block + active.footer.bytes() + block > self.config.geometry.segment_bytes {
+            return false;
+        }
+        self.submit(Vec::new());
+        true
+    }
+
+    /// Seals the segment that is being appended to, if there is one and nothing is in flight.
+    pub fn seal(&mut self) -> Result<bool> {
+        if !self.batches.is_empty() || self.poison.is_some() {
+            return Ok(false);
+        }
+        let Some(active) = self.active.take() else {
+            return Ok(false);
+        };
+        let number = active.number;
+        if let Err(error) = active.seal(self.hlc, &self.config.geometry) {
+            self.poison(error.clone());
+            return Err(error);
+        }
+        self.counters.syncs.fetch_add(1, Ordering::Relaxed);
+        self.segments.sealed(self.config.node, number);
+        Ok(true)
+    }
+
+    /// Seals the last segment at a clean end: the next start has nothing to recover.
+    fn finish(&mut self) {
+        if let Err(error) = self.seal() {
+            tracing::error!(%error, "the last segment could not be sealed");
+        }
+        self.inbox.close(&Error::Closed);
+    }
+
+    /// Lays out and submits one batch; `false` if it must wait for the batches in flight.
+    fn submit_batch(&mut self) -> Result<bool> {
+        self.refuse_broken_needs();
+        if self.waiting.is_empty() {
+            return Ok(true);
+        }
+        let geometry = self.config.geometry;
+        let mut count = self.active.as_ref().map_or(0, |active| {
+            fitting(&self.waiting, &geometry, active.end, &active.footer, false)
+        });
+        if count == 0 {
+            if !self.batches.is_empty() {
+                return Ok(false);
+            }
+            self.roll()?;
+            count = self.active.as_ref().map_or(0, |active| {
+                fitting(&self.waiting, &geometry, active.end, &active.footer, true)
+            });
+            assert!(
+                count > 0,
+                "the geometry guarantees that any record fits an empty segment"
+            );
+        }
+        let items = self.waiting.drain(..count).collect();
+        self.submit(items);
+        Ok(true)
+    }
+
+    /// Fails items whose extents failed before them.
+    fn refuse_broken_needs(&mut self) {
+        let broken = |item: &Item| item.needs.iter().any(|need| need.has_failed());
+        while self.waiting.iter().any(broken) {
+            let Some(at) = self.waiting.iter().position(broken) else {
+                break;
+            };
+            if let Some(item) = self.waiting.remove(at) {
+                let need = self.config.geometry.segment_bytes;
+                item.fail(&Error::NoSpace { need });
+            }
+        }
+    }
+
+    fn submit(&mut self, items: Vec<Item>) {
+        let active = self
+            .active
+            .as_mut()
+            .expect("the caller saw an active segment");
+        let layout = Layout {
+            geometry: &self.config.geometry,
+            binding: active.binding,
+            node: self.config.node,
+            offset: active.end,
+            synced: self.synced,
+        };
+        let now = self.clock.now_ms();
+        let (buf, laid) = lay_out(&layout, items, &mut self.hlc, now, &mut active.footer);
+        let token = self.next_token;
+        self.next_token += 1;
+        let len = buf.len() as u64;
+        self.queue.write(token, &active.file, active.end, buf);
+        active.end += len;
+        self.attested = self.synced;
+        let end = LogPoint {
+            segment: active.number,
+            offset: Offset(active.end),
+        };
+        self.batches.push_back(Batch {
+            laid,
+            end,
+            hlc: self.hlc,
+            written: false,
+        });
+        self.counters.batches.fetch_add(1, Ordering::Relaxed);
+        self.counters
+            .log_bytes_written
+            .fetch_add(len, Ordering::Relaxed);
+        if canary::is(canary::Canary::AckBeforeSync) {
+            self.acknowledge(self.batches.len());
+        }
+    }
+
+    /// Submits a sync for the batches at the front that are written, unless one is in flight.
+    fn submit_sync(&mut self) -> bool {
+        let written = self
+            .batches
+            .iter()
+            .take_while(|batch| batch.written)
+            .count();
+        if self.syncing > 0 || written == 0 {
+            return false;
+        }
+        self.syncing = written;
+        if canary::is(canary::Canary::NoFsync) {
+            self.acknowledge(written);
+            return true;
+        }
+        let active = self
+            .active
+            .as_ref()
+            .expect("batches in flight are in the active segment");
+        self.queue.sync(SYNC_TOKEN, &active.file);
+        self.counters.syncs.fetch_add(1, Ordering::Relaxed);
+        true
+    }
+
+    fn completed(&mut self, completion: Completion) {
+        if self.poison.is_some() {
+            return;
+        }
+        let path = || {
+            self.active
+                .as_ref()
+                .map_or_else(super::logs_dir, |active| active.path.clone())
+        };
+        match (completion.token, completion.result) {
+            (SYNC_TOKEN, Ok(_)) => self.acknowledge(self.syncing),
+            (SYNC_TOKEN, Err(source)) => self.poison(Error::io("sync", &path(), source)),
+            (_, Err(source)) => self.poison(Error::io("write", &path(), source)),
+            (token, Ok(_)) => {
+                let index = token
+                    .checked_sub(self.first_token)
+                    .and_then(|i| usize::try_from(i).ok());
+                if let Some(batch) = index.and_then(|index| self.batches.get_mut(index)) {
+                    batch.written = true;
+                }
+            }
+        }
+    }
+
+    /// Hands the first `count` batches on: they are durable.
+    fn acknowledge(&mut self, count: usize) {
+        self.syncing = 0;
+        for _ in 0..count {
+            let batch = self
+                .batches
+                .pop_front()
+                .expect("a sync covers batches in flight");
+            self.first_token += 1;
+            self.synced = batch.end;
+            let incarnation = self.config.incarnation;
+            let node = self.config.node;
+            let records = batch
+                .laid
+                .into_iter()
+                .map(|laid| commit(laid, node, incarnation, batch.end.segment))
+                .collect();
+            self.sink.committed(Committed {
+                records,
+                end: batch.end,
+                hlc: batch.hlc,
+            });
+        }
+    }
+
+    /// Seals the full segment, if there is one, and begins the next.
+    fn roll(&mut self) -> Result<()> {
+        self.seal()?;
+        let number = self.config.next_segment;
+        let header = SegmentHeader {
+            store: self.config.store,
+            node: self.config.node,
+            incarnation: self.config.incarnation,
+            segment: number,
+            binding: Binding(self.entropy.number()),
+            geometry: self.config.geometry,
+            created_ms: self.clock.now_ms(),
+            live: self.segments.ranges(self.config.node),
+        };
+        let active = ActiveSegment::create(&*self.disk, &header)?;
+        self.segments.add_active(
+            self.config.node,
+            number,
+            Opened {
+                file: Arc::clone(&active.file),
+                binding: header.binding,
+                geometry: header.geometry,
+                data_start: active.end,
+                header: Arc::new(header),
+            },
+        );
+        self.config.next_segment = number.next();
+        self.active = Some(active);
+        if !self.started {
+            self.started = true;
+            let start = self.start_record();
+            self.waiting.push_front(Item::new(start));
+        }
+        Ok(())
+    }
+
+    /// The first record of an incarnation: where the node found its log to end.
+    fn start_record(&self) -> Draft {
+        let (previous, end) = self.config.previous;
+        let payload = StartRecord {
+            incarnation: self.config.incarnation,
+            previous,
+            end,
+            created_ms: self.clock.now_ms(),
+            unknown: Unknown::default(),
+        }
+        .encode();
+        Draft::new(
+            RecordKind::Start,
+            DraftId::Stamped(BucketId(0)),
+            payload.into(),
+            Digests::default(),
+            self.config.geometry.crc_block_bytes,
+        )
+    }
+
+    /// Turns the log read-only: everything in flight and everything that waits fails.
+    fn poison(&mut self, error: Error) {
+        if self.poison.is_some() {
+            return;
+        }
+        tracing::error!(%error, "the log is poisoned: the store is read-only until it is opened again");
+        let refused = Error::Poisoned {
+            reason: Arc::from(error.to_string()),
+        };
+        self.poison = Some(refused.clone());
+        self.sink.poisoned(&refused);
+        self.inbox.close(&refused);
+        for batch in self.batches.drain(..) {
+            batch
+                .laid
+                .into_iter()
+                .for_each(|laid| laid.item.fail(&refused));
+        }
+        self.waiting.drain(..).for_each(|item| item.fail(&refused));
+        self.syncing = 0;
+    }
+}
+
+fn commit(
+    laid: Laid,
+    node: NodeId,
+    incarnation: Incarnation,
+    segment: SegmentNumber,
+) -> CommittedRecord {
+    let Laid {
+        item,
+        offset,
+        len,
+        version,
+    } = laid;
+    let (content, bucket) = match item.draft.id {
+        DraftId::Content(id) => (Some(id), BucketId(0)),
+        DraftId::Stamped(bucket) => (None, bucket),
+    };
+    CommittedRecord {
+        kind: item.draft.kind,
+        at: Position {
+            node,
+            incarnation,
+            segment,
+            offset,
+        },
+        len,
+        content,
+        bucket,
+        version,
+        payload: item.draft.payload,
+        extension: item.draft.extension,
+        done: item.done,
+        in_flight: item.in_flight,
+        grant: item.grant,
+    }
+}

@@ -1,0 +1,278 @@
+//! Taking a body in: cut into extents, hashed, looked up, and what is new handed to the log writer.
+//!
+//! Nothing has a name yet: a writer or a staged blob that is dropped leaves dead records at most. One extent gathers
+//! while the one before it is hashed on another thread, so a body takes two extents of memory whatever its length.
+
+use super::in_flight::InFlight;
+use super::ingest::{Digester, Hashed, ingest_content};
+use super::pins::Pin;
+use super::shared::Shared;
+use crate::budget::{Budget, Grant, Share};
+use crate::error::{Error, Result};
+use crate::format::{Digests, Manifest, ManifestExtent, RecordKind, merge};
+use crate::id::Id;
+use crate::stats::Counters;
+use crate::sync::{Arc, oneshot};
+use bytes::{Bytes, BytesMut};
+
+/// A body on its way in.
+pub struct BlobWriter {
+    shared: Arc<Shared>,
+    share: Share,
+    kind: Kind,
+    gathering: BytesMut,
+    grant: Option<Grant>,
+    job: Option<oneshot::Receiver<Result<Hashed>>>,
+    digester: Option<Digester>,
+    extents: Vec<ManifestExtent>,
+    held: Held,
+    total: u64,
+}
+
+/// Whether the body is an object, or a part of one that is thought to begin at an offset of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    /// An object.
+    Blob,
+    /// A part.
+    Part {
+        /// Where it is thought to begin in the object.
+        base: u64,
+    },
+}
+
+/// What keeps the content of a body from being reclaimed, and what its name must wait for.
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    pub pins: Vec<Pin>,
+    pub needs: Vec<Arc<InFlight>>,
+}
+
+/// A body that is in the log, or on its way there, and has no name yet.
+#[derive(Debug)]
+pub struct StagedBlob {
+    pub(crate) id: Id,
+    pub(crate) size: u64,
+    pub(crate) md5: [u8; 16],
+    pub(crate) part: bool,
+    pub(crate) held: Held,
+}
+
+impl StagedBlob {
+    /// The id of the content; for a part, the id of its manifest.
+    pub const fn id(&self) -> Id {
+        self.id
+    }
+
+    /// The length in bytes.
+    pub const fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The MD5 of the content.
+    pub const fn md5(&self) -> [u8; 16] {
+        self.md5
+    }
+}
+
+impl BlobWriter {
+    pub(crate) fn new(shared: Arc<Shared>, kind: Kind, size_hint: Option<u64>) -> Self {
+        Self {
+            share: Budget::share(size_hint),
+            shared,
+            kind,
+            gathering: BytesMut::new(),
+            grant: None,
+            job: None,
+            digester: Some(Digester::default()),
+            extents: Vec::new(),
+            held: Held::default(),
+            total: 0,
+        }
+    }
+
+    /// Takes the next bytes of the body. Waits for memory and for the hashing of earlier bytes.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`], [`Error::NoSpace`], [`Error::TooLarge`]: the body cannot be stored, nothing is named.
+    pub async fn write(&mut self, mut chunk: Bytes) -> Result<()> {
+        let extent = self.shared.geometry.extent_bytes as usize;
+        self.total += chunk.len() as u64;
+        if self.total > self.shared.geometry.object_max() {
+            return Err(Error::TooLarge {
+                limit: self.shared.geometry.object_max(),
+            });
+        }
+        Counters::add(&self.shared.counters.bytes_in, chunk.len() as u64);
+        while !chunk.is_empty() {
+            if self.gathering.len() == extent {
+                self.dispatch().await?;
+            }
+            let take = chunk.len().min(extent - self.gathering.len());
+            self.shared
+                .budget
+                .grow(&mut self.grant, self.share, take)
+                .await;
+            self.gathering.extend_from_slice(&chunk.split_to(take));
+        }
+        Ok(())
+    }
+
+    /// Ends the body. Its extents and manifest are with the log writer; [`Store::put`](crate::Store::put) makes it durable
+    /// and gives it a name.
+    ///
+    /// # Errors
+    /// As [`BlobWriter::write`].
+    pub async fn finish(mut self) -> Result<StagedBlob> {
+        if self.kind == Kind::Blob && self.extents.is_empty() && self.job.is_none() {
+            return self.finish_single().await;
+        }
+        if !self.gathering.is_empty() {
+            self.dispatch().await?;
+        }
+        self.collect().await?;
+        let md5 = self
+            .digester
+            .take()
+            .map(Digester::finish)
+            .ok_or(Error::Closed)?;
+        let shared = Arc::clone(&self.shared);
+        let (total, kind) = (self.total, self.kind);
+        let extents = std::mem::take(&mut self.extents);
+        let job = move || stage_manifest(&shared, kind, total, extents, Some(md5));
+        let (id, mut held) = self.shared.compute.run(job).await?;
+        held.pins.append(&mut self.held.pins);
+        held.needs.append(&mut self.held.needs);
+        finish_staged(StagedBlob {
+            id,
+            size: total,
+            md5,
+            part: kind != Kind::Blob,
+            held,
+        })
+        .await
+    }
+
+    /// A body of one extent: BLAKE3 is asked first, MD5 is computed only if the store does not know it already.
+    async fn finish_single(mut self) -> Result<StagedBlob> {
+        let shared = Arc::clone(&self.shared);
+        let payload = self.gathering.split().freeze();
+        let grant = self.grant.take();
+        let job = move || {
+            let id = Id::of(&payload);
+            let mut held = Held::default();
+            let md5 = ingest_content(
+                &shared,
+                RecordKind::Extent,
+                id,
+                payload,
+                grant,
+                true,
+                &mut held,
+            )?;
+            Ok((id, md5.ok_or(Error::Closed)?, held))
+        };
+        let (id, md5, held) = self.shared.compute.run(job).await?;
+        finish_staged(StagedBlob {
+            id,
+            size: self.total,
+            md5,
+            part: false,
+            held,
+        })
+        .await
+    }
+
+    /// Sends the gathered extent to be hashed, once the one before it is done.
+    async fn dispatch(&mut self) -> Result<()> {
+        self.collect().await?;
+        let payload = self.gathering.split().freeze();
+        let base = match self.kind {
+            Kind::Blob => 0,
+            Kind::Part { base } => base,
+        };
+        let offset = base + self.total_hashed();
+        let grant = self.grant.take();
+        let digester = self.digester.take().ok_or(Error::Closed)?;
+        let shared = Arc::clone(&self.shared);
+        let job = move || super::ingest::ingest_extent(&shared, payload, offset, grant, digester);
+        self.job = Some(self.shared.compute.start(job));
+        Ok(())
+    }
+
+    /// Waits for the extent that is being hashed.
+    async fn collect(&mut self) -> Result<()> {
+        let Some(job) = self.job.take() else {
+            return Ok(());
+        };
+        let mut hashed = job.await.unwrap_or(Err(Error::Closed))?;
+        self.digester = Some(hashed.digester);
+        self.extents.push(hashed.extent);
+        self.held.pins.append(&mut hashed.held.pins);
+        self.held.needs.append(&mut hashed.held.needs);
+        // What is durable already needs no waiting: a long body would gather one entry an extent.
+        self.held.needs.retain(|need| !need.is_over());
+        if self.held.needs.iter().any(|need| need.has_failed()) {
+            self.shared.check_writable()?;
+            return Err(Error::NoSpace {
+                need: self.shared.geometry.segment_bytes,
+            });
+        }
+        Ok(())
+    }
+
+    fn total_hashed(&self) -> u64 {
+        self.extents
+            .iter()
+            .map(|extent| u64::from(extent.len))
+            .sum()
+    }
+}
+
+/// Waits until everything a name would refer to is queued in front of it.
+async fn finish_staged(staged: StagedBlob) -> Result<StagedBlob> {
+    for need in &staged.held.needs {
+        need.decided().await;
+    }
+    Ok(staged)
+}
+
+/// Stores the manifest of a longer body, or of a part, unless it is known.
+pub(crate) fn stage_manifest(
+    shared: &Arc<Shared>,
+    kind: Kind,
+    total: u64,
+    extents: Vec<ManifestExtent>,
+    md5: Option<[u8; 16]>,
+) -> Result<(Id, Held)> {
+    let extent_bytes = shared.geometry.extent_bytes;
+    let regular = extents
+        .split_last()
+        .is_none_or(|(_, body)| body.iter().all(|extent| extent.len == extent_bytes));
+    let manifest = Manifest {
+        total_len: total,
+        base_offset: if let Kind::Part { base } = kind {
+            base
+        } else {
+            0
+        },
+        chained: regular,
+        part: kind != Kind::Blob,
+        extents,
+    };
+    let payload = Bytes::from(manifest.encode());
+    let id = if manifest.part {
+        Id::of(&payload)
+    } else {
+        let values: Vec<[u8; 32]> = manifest
+            .extents
+            .iter()
+            .map(|extent| extent.chaining)
+            .collect();
+        merge(&values, u64::from(extent_bytes), total)
+    };
+    let mut held = Held::default();
+    let digests = Digests { md5, sha256: None };
+    super::ingest::ingest_manifest(shared, id, payload, digests, &mut held)?;
+    Ok((id, held))
+}

@@ -1,0 +1,246 @@
+//! Tenants, access keys and buckets.
+
+use super::Store;
+use super::object::bucket_lock;
+use crate::error::{Error, Result};
+use crate::format::{CatalogEntry, CatalogRecord, RecordKind, TenantId};
+use crate::index::catalog::{AccessKey, Bucket, Tenant};
+use crate::index::names::{ListQuery, ListStart};
+use crate::log::Item;
+use crate::position::BucketId;
+use crate::secret::Secret;
+
+/// The letters of generated access keys and secrets: easy to select, none needs quoting.
+const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+
+impl Store {
+    async fn append_catalog(&self, entry: CatalogEntry, deleted: bool) -> Result<u64> {
+        let created_ms = self.shared.clock.now_ms();
+        let record = CatalogRecord {
+            deleted,
+            ..CatalogRecord::new(created_ms, entry)
+        };
+        let payload = record.encode();
+        if payload.len() > self.shared.geometry.catalog_max() {
+            return Err(Error::Invalid {
+                what: "catalog entry",
+                why: "it is too long",
+            });
+        }
+        let draft = self
+            .shared
+            .stamped(RecordKind::Catalog, BucketId(0), payload);
+        self.shared.append(vec![Item::new(draft)]).await?;
+        Ok(created_ms)
+    }
+
+    /// Makes a tenant.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a name that is empty, longer than 255 bytes or taken.
+    pub async fn create_tenant(&self, name: &str) -> Result<Tenant> {
+        let _guard = self.shared.catalog_lock.lock().await;
+        if name.is_empty() || name.len() > 255 {
+            return Err(Error::Invalid {
+                what: "tenant name",
+                why: "it has 1 to 255 bytes",
+            });
+        }
+        if self.tenants().iter().any(|tenant| tenant.name == name) {
+            return Err(Error::Invalid {
+                what: "tenant name",
+                why: "it is taken",
+            });
+        }
+        let id = TenantId(self.shared.entropy.number());
+        let entry = CatalogEntry::Tenant {
+            id,
+            name: name.to_owned(),
+        };
+        let created_ms = self.append_catalog(entry, false).await?;
+        Ok(Tenant {
+            id,
+            name: name.to_owned(),
+            created_ms,
+        })
+    }
+
+    /// All tenants, by id.
+    pub fn tenants(&self) -> Vec<Tenant> {
+        self.shared.indexes.catalog.read().tenants()
+    }
+
+    /// Makes an access key for a tenant; what is not given is generated.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if the access key is taken, the tenant unknown, or a length out of bounds (access key 3 to 128,
+    /// secret 8 to 256 bytes).
+    pub async fn create_access_key(
+        &self,
+        tenant: TenantId,
+        access_key: Option<&str>,
+        secret: Option<&str>,
+    ) -> Result<AccessKey> {
+        let _guard = self.shared.catalog_lock.lock().await;
+        let invalid = |what, why| Err(Error::Invalid { what, why });
+        if self.shared.indexes.catalog.read().tenant(tenant).is_none() {
+            return invalid("tenant", "there is no such tenant");
+        }
+        let access_key = access_key.map_or_else(|| self.letters(20), str::to_owned);
+        let secret = Secret::new(secret.map_or_else(|| self.letters(40), str::to_owned));
+        if !(3..=128).contains(&access_key.len())
+            || !access_key
+                .bytes()
+                .all(|byte| byte.is_ascii_graphic() && byte != b'/')
+        {
+            return invalid(
+                "access key",
+                "it has 3 to 128 printable ASCII characters without '/'",
+            );
+        }
+        if !(8..=256).contains(&secret.expose().len()) {
+            return invalid("secret key", "it has 8 to 256 bytes");
+        }
+        if self.access_key(&access_key).is_some() {
+            return invalid("access key", "it is taken");
+        }
+        let sealed = self
+            .shared
+            .indexes
+            .key
+            .seal(&access_key, &secret, &*self.shared.entropy);
+        let entry = CatalogEntry::AccessKey {
+            access_key: access_key.clone(),
+            tenant,
+            sealed,
+        };
+        let created_ms = self.append_catalog(entry, false).await?;
+        Ok(AccessKey {
+            access_key,
+            tenant,
+            secret,
+            created_ms,
+        })
+    }
+
+    fn letters(&self, count: usize) -> String {
+        let mut bytes = vec![0; count];
+        self.shared.entropy.fill(&mut bytes);
+        let letter = |byte: u8| char::from(*ALPHABET.get(usize::from(byte) % 32).unwrap_or(&b'A'));
+        bytes.into_iter().map(letter).collect()
+    }
+
+    /// The access key with this name.
+    pub fn access_key(&self, access_key: &str) -> Option<AccessKey> {
+        self.shared.indexes.catalog.read().access_key(access_key)
+    }
+
+    /// Makes a bucket.
+    ///
+    /// # Errors
+    /// [`Error::BucketExists`]; [`Error::Invalid`] for a name that is not 3 to 63 lower-case letters, digits, dots and
+    /// hyphens, beginning and ending with a letter or digit.
+    pub async fn create_bucket(
+        &self,
+        tenant: TenantId,
+        name: &str,
+        public_read: bool,
+    ) -> Result<Bucket> {
+        check_bucket_name(name)?;
+        let _guard = self.shared.catalog_lock.lock().await;
+        if let Some(bucket) = self.bucket(name) {
+            return Err(Error::BucketExists {
+                same_tenant: bucket.tenant == tenant,
+            });
+        }
+        if self.shared.indexes.catalog.read().tenant(tenant).is_none() {
+            return Err(Error::Invalid {
+                what: "tenant",
+                why: "there is no such tenant",
+            });
+        }
+        let id = BucketId(self.shared.entropy.number());
+        let entry = CatalogEntry::Bucket {
+            id,
+            name: name.to_owned(),
+            tenant,
+            public_read,
+        };
+        let created_ms = self.append_catalog(entry, false).await?;
+        Ok(Bucket {
+            id,
+            name: name.to_owned(),
+            tenant,
+            public_read,
+            created_ms,
+        })
+    }
+
+    /// Deletes an empty bucket. Uploads that were not completed go with it.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchBucket`], [`Error::BucketNotEmpty`].
+    pub async fn delete_bucket(&self, bucket: BucketId) -> Result<()> {
+        let _catalog = self.shared.catalog_lock.lock().await;
+        let _guard = self.shared.locks.write(&bucket_lock(bucket)).await;
+        let found = self.shared.indexes.catalog.read().bucket_by_id(bucket);
+        let found = found.ok_or(Error::NoSuchBucket)?;
+        let mut start = ListStart::First;
+        loop {
+            let page = self
+                .list(
+                    bucket,
+                    ListQuery {
+                        limit: 1,
+                        start,
+                        ..ListQuery::default()
+                    },
+                )
+                .await?;
+            if !page.entries.is_empty() {
+                return Err(Error::BucketNotEmpty);
+            }
+            match page.next {
+                Some(next) => start = next,
+                None => break,
+            }
+        }
+        let entry = CatalogEntry::Bucket {
+            id: bucket,
+            name: found.name,
+            tenant: found.tenant,
+            public_read: found.public_read,
+        };
+        self.append_catalog(entry, true).await?;
+        Ok(())
+    }
+
+    /// The bucket with this name.
+    pub fn bucket(&self, name: &str) -> Option<Bucket> {
+        self.shared.indexes.catalog.read().bucket(name)
+    }
+
+    /// A tenant's buckets, by name.
+    pub fn buckets(&self, tenant: TenantId) -> Vec<Bucket> {
+        self.shared.indexes.catalog.read().buckets(tenant)
+    }
+}
+
+fn check_bucket_name(name: &str) -> Result<()> {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let inner = |byte: u8| plain(byte) || byte == b'-' || byte == b'.';
+    let bytes = name.as_bytes();
+    let good = (3..=63).contains(&bytes.len())
+        && bytes.iter().all(|byte| inner(*byte))
+        && bytes.first().is_some_and(|byte| plain(*byte))
+        && bytes.last().is_some_and(|byte| plain(*byte))
+        && !name.contains("..");
+    if good {
+        Ok(())
+    } else {
+        Err(Error::Invalid {
+            what: "bucket name",
+            why: "it has 3 to 63 lower-case letters, digits, dots and hyphens",
+        })
+    }
+}

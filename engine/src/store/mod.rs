@@ -1,0 +1,153 @@
+//! The store: what an application opens and uses.
+//!
+//! | file | what it does |
+//! | --- | --- |
+//! | `open` | recovery, indexes, a new incarnation |
+//! | `blob_writer`, `ingest` | a body in: extents, hashes, dedup |
+//! | `read`, `fetch` | a body out: verified, in bounded chunks |
+//! | `object` | names: put, head, delete, copy, list |
+//! | `upload`, `assemble` | multipart uploads |
+//! | `catalog_ops` | tenants, access keys, buckets |
+//! | `applier`, `replay` | the callers of the one apply |
+//! | `checkpoint` | making the indexes durable now and then |
+//! | `in_flight`, `pins`, `recent`, `key_locks` | what is shared between requests |
+//! | `runtime`, `stepped` | threads, or one step at a time |
+
+mod applier;
+mod assemble;
+mod blob_writer;
+mod catalog_ops;
+mod checkpoint;
+mod fetch;
+mod in_flight;
+mod ingest;
+mod key_locks;
+mod object;
+pub(crate) mod open;
+mod pins;
+mod read;
+mod real;
+mod recent;
+pub(crate) mod replay;
+mod runtime;
+mod shared;
+#[cfg(any(test, feature = "sim"))]
+mod stepped;
+mod upload;
+mod workers;
+
+pub use blob_writer::{BlobWriter, StagedBlob};
+pub use object::{Attributes, Condition, ListEntry, ListPage, Object};
+pub use read::{BlobReader, CHUNK_BYTES};
+pub use shared::Health;
+#[cfg(any(test, feature = "sim"))]
+pub use stepped::Stepper;
+pub use upload::{CompletePart, PARTS_MAX, Part, Upload};
+
+pub(crate) use fetch::{SameRecord, record_at};
+pub(crate) use in_flight::InFlight;
+
+use crate::error::Result;
+use crate::format::Geometry;
+use crate::index::hash::HashConfig;
+use crate::io::probe::IoChoice;
+use crate::stats::Stats;
+use crate::sync::Arc;
+use runtime::Runtime;
+use shared::Shared;
+
+/// How a store is opened.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Which way to the disk.
+    pub io: IoChoice,
+    /// The lengths of a new store; an existing one keeps its own.
+    pub geometry: Geometry,
+    /// Memory for bodies on their way and recently written extents, in bytes.
+    pub memory_bytes: usize,
+    /// Whether to make a store in an empty folder.
+    pub create: bool,
+    /// Threads that hash; 0 for one a core.
+    pub workers: usize,
+    /// The shape of the hash index.
+    pub hash: HashConfig,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            io: IoChoice::Auto,
+            geometry: Geometry::default(),
+            memory_bytes: 256 << 20,
+            create: true,
+            workers: 0,
+            hash: HashConfig::default(),
+        }
+    }
+}
+
+/// An open store. Cheap to clone; the last clone that is dropped closes it.
+#[derive(Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+    runtime: Arc<Runtime>,
+    created: bool,
+}
+
+impl Store {
+    /// Writes what is queued, seals the log, makes the indexes durable. Further writes fail with
+    /// [`Error::Closed`](crate::Error::Closed).
+    ///
+    /// # Errors
+    /// That of the final checkpoint: the next start then replays more of the log. Nothing is lost.
+    pub async fn close(&self) -> Result<()> {
+        self.runtime.close(&self.shared).await
+    }
+
+    /// Whether opening made the store.
+    pub const fn was_created(&self) -> bool {
+        self.created
+    }
+
+    /// Whether the store takes writes.
+    pub fn health(&self) -> Health {
+        self.shared.health.lock().clone()
+    }
+
+    /// Whether memory for bodies is nearly used up: slow uploads should be timed out.
+    pub fn under_pressure(&self) -> bool {
+        self.shared.budget.under_pressure()
+    }
+
+    /// The lengths that this store was made with.
+    pub fn geometry(&self) -> Geometry {
+        self.shared.geometry
+    }
+
+    /// Counters since opening, and gauges.
+    pub fn stats(&self) -> Stats {
+        let shared = &self.shared;
+        let index = shared.indexes.hash.stats();
+        let usage = shared.indexes.catalog.read().bucket_ids().into_iter();
+        let usage = usage.map(|bucket| shared.indexes.names.usage(bucket));
+        let (names, logical_bytes) = usage.fold((0, 0), |(names, bytes), usage| {
+            (names + usage.names, bytes + usage.bytes)
+        });
+        let space = shared.disk.space().ok();
+        Stats {
+            segments: shared.segments.len() as u64,
+            index_entries: index.entries,
+            index_bytes: index.bytes,
+            names,
+            logical_bytes,
+            budget_total: shared.budget.total() as u64,
+            budget_used: shared.budget.used() as u64,
+            recent_bytes: shared.recent.bytes() as u64,
+            disk_free: space.map_or(0, |space| space.free),
+            disk_total: space.map_or(0, |space| space.total),
+            driver: shared.disk.driver(),
+            applied: *shared.applied.lock(),
+            ..shared.counters.read()
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Giving a body out: verified chunk by chunk, a bounded number of bytes at a time.
+
+use super::fetch::{Source, to_usize};
+use super::object::Object;
+use super::shared::Shared;
+use crate::budget::{Grant, Share};
+use crate::error::{Error, Result};
+use crate::id::Id;
+use crate::stats::Counters;
+use crate::sync::Arc;
+use bytes::Bytes;
+use std::collections::VecDeque;
+use std::ops::Range;
+
+/// A chunk is at most this long: four blocks of 64 KiB. What a slow client leaves unread is one chunk.
+pub const CHUNK_BYTES: u64 = 256 * 1024;
+
+/// A body on its way out.
+pub struct BlobReader {
+    shared: Arc<Shared>,
+    pieces: VecDeque<Piece>,
+    current: Option<(Source, Range<u64>)>,
+    remaining: u64,
+    failed: bool,
+    _pin: super::pins::Pin,
+}
+
+/// The part of one extent that is asked for.
+struct Piece {
+    id: Id,
+    range: Range<u64>,
+}
+
+impl BlobReader {
+    /// Prepares to read `range` of an object.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if the range lies outside the object; [`Error::Missing`] or [`Error::Damaged`] if its manifest
+    /// cannot be read.
+    pub(crate) async fn open(
+        shared: Arc<Shared>,
+        object: &Object,
+        range: Range<u64>,
+    ) -> Result<Self> {
+        if range.start > range.end || range.end > object.size {
+            return Err(Error::Invalid {
+                what: "range",
+                why: "it lies outside the object",
+            });
+        }
+        let pin = shared.pins.pin(object.blob);
+        let mut pieces = VecDeque::new();
+        if object.size <= u64::from(shared.geometry.extent_bytes) {
+            pieces.push_back(Piece {
+                id: object.blob,
+                range: range.clone(),
+            });
+        } else if !range.is_empty() {
+            let manifest = shared.manifest(object.blob).await?;
+            let mut at = 0;
+            for extent in &manifest.extents {
+                let end = at + u64::from(extent.len);
+                let from = range.start.max(at);
+                let to = range.end.min(end);
+                if from < to {
+                    pieces.push_back(Piece {
+                        id: extent.id,
+                        range: from - at..to - at,
+                    });
+                }
+                at = end;
+            }
+        }
+        Counters::add(&shared.counters.gets, 1);
+        let remaining = range.end - range.start;
+        Ok(Self {
+            shared,
+            pieces,
+            current: None,
+            remaining,
+            failed: false,
+            _pin: pin,
+        })
+    }
+
+    /// Bytes that are still to come.
+    pub const fn remaining(&self) -> u64 {
+        self.remaining
+    }
+
+    /// The next verified bytes; `None` once all were given. After an error nothing more comes.
+    pub async fn next(&mut self) -> Option<Result<Bytes>> {
+        if self.failed || self.remaining == 0 {
+            return None;
+        }
+        let chunk = self.chunk().await;
+        match &chunk {
+            Ok(bytes) => {
+                self.remaining -= bytes.len() as u64;
+                Counters::add(&self.shared.counters.bytes_out, bytes.len() as u64);
+            }
+            Err(_) => self.failed = true,
+        }
+        Some(chunk)
+    }
+
+    async fn chunk(&mut self) -> Result<Bytes> {
+        if self.current.is_none() {
+            let Some(piece) = self.pieces.pop_front() else {
+                return Err(Error::Closed);
+            };
+            let shared = Arc::clone(&self.shared);
+            let id = piece.id;
+            let source = self.shared.lookup.run(move || shared.locate(&id)).await?;
+            if piece.range.end > source.len() {
+                return Err(super::ingest::missing(id));
+            }
+            self.current = Some((source, piece.range));
+        }
+        let Some((source, range)) = &mut self.current else {
+            return Err(Error::Closed);
+        };
+        // Chunks end at block boundaries, so that no block is read and checked twice.
+        let block = u64::from(self.shared.geometry.crc_block_bytes);
+        let limit = (range.start + CHUNK_BYTES.max(block)) / block * block;
+        let end = range.end.min(limit.max(range.start + 1));
+        let grant = self
+            .shared
+            .budget
+            .take(Share::Large, to_usize(end - range.start))
+            .await;
+        let bytes = self.shared.read_payload(source, range.start..end).await?;
+        range.start = end;
+        if range.is_empty() {
+            self.current = None;
+        }
+        Ok(Bytes::from_owner(Counted {
+            bytes,
+            _grant: grant,
+        }))
+    }
+}
+
+/// Bytes that are counted in the budget while they are alive.
+struct Counted {
+    bytes: Bytes,
+    _grant: Grant,
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
