@@ -4,8 +4,8 @@
 //! - Bytes of a body are granted before they are kept, and a grant is released when its bytes are gone: memory does
 //!   not grow with the size of an object or the number of slow clients.
 //! - A share is kept for bodies of up to [`SMALL_BODY_BYTES`], so that large uploads cannot starve small ones.
-//! - Who holds a grant may wait for another one: progress under pressure is the caller's duty, who times out a body
-//!   that does not move (see [`Budget::under_pressure`]).
+//! - Who waits for a grant holds one small step at most (see `BlobWriter`): those who wait cannot use up the budget
+//!   between them. A body that holds memory and does not move is the caller's to end (see [`Budget::under_pressure`]).
 
 use crate::sync::{Arc, OwnedSemaphorePermit, Semaphore};
 
@@ -77,11 +77,10 @@ impl Budget {
         }
     }
 
-    /// Waits until `bytes` more are granted, and adds them to `grant`.
-    pub async fn grow(&self, grant: &mut Option<Grant>, share: Share, bytes: usize) {
+    /// Waits until `grant` has at least `bytes` that are not used up.
+    pub async fn ensure(&self, grant: &mut Option<Grant>, share: Share, bytes: usize) {
         let unused = grant.as_ref().map_or(0, |grant| grant.unused);
-        if let (true, Some(grant)) = (unused >= bytes, grant.as_mut()) {
-            grant.unused -= bytes;
+        if unused >= bytes {
             return;
         }
         let semaphore = match share {
@@ -94,17 +93,17 @@ impl Budget {
             .acquire_many_owned(ask)
             .await
             .expect("the budget's semaphores are never closed");
-        let left = unused + permit.num_permits() - bytes;
+        let more = permit.num_permits();
         match grant {
             Some(grant) => {
                 grant.permit.merge(permit);
-                grant.unused = left;
+                grant.unused += more;
             }
             None => {
                 *grant = Some(Grant {
                     permit,
-                    unused: left,
-                })
+                    unused: more,
+                });
             }
         }
     }
@@ -112,8 +111,19 @@ impl Budget {
     /// Waits for a grant of `bytes`.
     pub async fn take(&self, share: Share, bytes: usize) -> Grant {
         let mut grant = None;
-        self.grow(&mut grant, share, bytes).await;
-        grant.expect("growing nothing makes a grant")
+        self.ensure(&mut grant, share, bytes.max(1)).await;
+        grant.expect("something was asked for")
+    }
+}
+
+impl Grant {
+    /// Counts `bytes` of it as used.
+    pub fn use_up(&mut self, bytes: usize) {
+        assert!(
+            bytes <= self.unused,
+            "bytes are granted before they are kept"
+        );
+        self.unused -= bytes;
     }
 }
 
@@ -147,11 +157,13 @@ mod tests {
     fn a_grant_grows_in_quanta() {
         let budget = Budget::new(1 << 20);
         let mut grant = None;
-        assert!(poll(budget.grow(&mut grant, Share::Large, 10)).is_ready());
+        assert!(poll(budget.ensure(&mut grant, Share::Large, 10)).is_ready());
+        grant.as_mut().unwrap().use_up(10);
         assert_eq!(budget.used(), QUANTUM_BYTES);
-        assert!(poll(budget.grow(&mut grant, Share::Large, QUANTUM_BYTES - 10)).is_ready());
+        assert!(poll(budget.ensure(&mut grant, Share::Large, QUANTUM_BYTES - 10)).is_ready());
+        grant.as_mut().unwrap().use_up(QUANTUM_BYTES - 10);
         assert_eq!(budget.used(), QUANTUM_BYTES);
-        assert!(poll(budget.grow(&mut grant, Share::Large, 1)).is_ready());
+        assert!(poll(budget.ensure(&mut grant, Share::Large, 1)).is_ready());
         assert_eq!(budget.used(), 2 * QUANTUM_BYTES);
     }
 }

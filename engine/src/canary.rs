@@ -10,7 +10,7 @@ pub enum Canary {
     NoFsync = 1,
     /// Folders are never synced.
     NoDirFsync = 2,
-    /// Only the first half of each block is covered by its CRC when it is checked.
+    /// The CRC of each block covers only its first half.
     CrcOverHalf = 3,
     /// Batches are acknowledged before they are written.
     AckBeforeSync = 4,

@@ -129,6 +129,17 @@ pub enum Error {
         /// The unknown flags.
         flags: u64,
     },
+    /// The data directory uses features that this program can read and must not write.
+    #[error(
+        "{dir} uses features that this program must not write (read-only flags {flags:#x}): use a newer program; \
+         `moraine inspect` and `moraine fsck` can read it"
+    )]
+    ReadOnlyFeatures {
+        /// The data directory.
+        dir: String,
+        /// The unknown flags.
+        flags: u64,
+    },
     /// `store.key` is not there.
     #[error(
         "{dir}/store.key is missing: restore it from your backup. It seals the secret keys in the log; \
@@ -160,6 +171,12 @@ pub enum Error {
         /// The folder.
         dir: String,
     },
+    /// The folder holds no store, and none is to be made.
+    #[error("{dir} holds no store: name its data directory with --data")]
+    NoStore {
+        /// The folder.
+        dir: String,
+    },
     /// There is no such bucket.
     #[error("no such bucket")]
     NoSuchBucket,
@@ -168,6 +185,12 @@ pub enum Error {
     BucketExists {
         /// Whether the same tenant owns it.
         same_tenant: bool,
+    },
+    /// The log has no such segment.
+    #[error("there is no segment {number}")]
+    NoSuchSegment {
+        /// Its number.
+        number: SegmentNumber,
     },
     /// There is no such key.
     #[error("no such key")]

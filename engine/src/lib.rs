@@ -38,8 +38,10 @@ pub mod clock;
 mod durable;
 mod error;
 pub mod format;
+pub mod fsck;
 mod id;
 pub mod index;
+pub mod inspect;
 pub mod io;
 mod log;
 mod position;
@@ -47,6 +49,8 @@ mod secret;
 mod stats;
 mod store;
 mod sync;
+#[cfg(any(test, feature = "sim"))]
+pub mod testing;
 
 pub use budget::SMALL_BODY_BYTES;
 pub use error::{DamageKind, Error, Place, Result};

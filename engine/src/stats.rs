@@ -35,6 +35,8 @@ macro_rules! counters {
             pub disk_free: u64,
             /// All bytes of that file system.
             pub disk_total: u64,
+            /// Operations handed to io_uring by this process; 0 where another driver runs.
+            pub uring_submissions: u64,
             /// Which I/O driver runs.
             pub driver: &'static str,
             /// Up to where the log is applied: durable and visible.

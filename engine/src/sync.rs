@@ -68,11 +68,13 @@ pub struct Condvar(std::sync::Condvar);
 
 impl Condvar {
     /// A condition variable that nobody waits on.
+    #[cfg(any(test, feature = "sim"))]
     pub const fn new() -> Self {
         Self(std::sync::Condvar::new())
     }
 
     /// Waits until notified; may wake without cause.
+    #[cfg(any(test, feature = "sim"))]
     pub fn wait<'a, T>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
         self.0.wait(guard).unwrap_or_else(PoisonError::into_inner)
     }
@@ -87,11 +89,6 @@ impl Condvar {
             .wait_timeout(guard, limit)
             .unwrap_or_else(PoisonError::into_inner)
             .0
-    }
-
-    /// Wakes one waiter.
-    pub fn notify_one(&self) {
-        self.0.notify_one();
     }
 
     /// Wakes all waiters.

@@ -60,7 +60,10 @@ fn golden(name: &str, bytes: &[u8]) -> Vec<u8> {
         std::fs::write(&path, dump(bytes)).unwrap();
     }
     let text = std::fs::read_to_string(&path).unwrap();
-    assert_eq!(dump(bytes), text, "{} differs", path.display());
+    let found = dump(bytes);
+    let differs = found.lines().zip(text.lines()).find(|(a, b)| a != b);
+    assert_eq!(differs, None, "{}: (found, golden)", path.display());
+    assert_eq!(found.len(), text.len(), "{}", path.display());
     undump(&text)
 }
 

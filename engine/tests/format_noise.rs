@@ -7,7 +7,8 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
-    reason = "helpers of tests fail by panicking"
+    clippy::print_stdout,
+    reason = "helpers of tests fail by panicking, and a random test prints its seed"
 )]
 
 mod format_samples;

@@ -1,4 +1,10 @@
 //! A crash rolls the memory twin back to its last persist; damage and foreign indexes are told, not served.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a failed test is what a panic means here; what it prints shows only then"
+)]
 
 mod name_index_common;
 
@@ -9,7 +15,7 @@ use moraine_engine::io::Disk;
 use name_index_common::*;
 use std::sync::Arc;
 
-fn rows(index: &NameIndex) -> Vec<moraine_engine::index::names::NameKey> {
+fn rows(index: &NameIndex) -> Vec<moraine_engine::format::NameKey> {
     let mut rows = Vec::new();
     index
         .for_each(&mut |name, _| {

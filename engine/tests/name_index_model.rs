@@ -1,9 +1,18 @@
 //! Random changes, listings and questions: every storage engine against a plain model.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a failed test is what a panic means here; what it prints shows only then"
+)]
 
 mod name_index_common;
 
+use moraine_engine::format::NameKey;
 use moraine_engine::index::Covered;
-use moraine_engine::index::names::{ListEntry, ListQuery, ListStart, NameIndex, NameKey, Visit};
+use moraine_engine::index::names::{
+    ListEntry, ListQuery, ListStart, NameIndex, PAGE_BYTES_MAX, Visit,
+};
 use moraine_engine::{BucketId, Hlc, Id, LogPoint, NodeId, Offset, SegmentNumber};
 use name_index_common::*;
 use std::sync::Arc;
@@ -203,6 +212,31 @@ fn a_page_of_tombstones_ends_and_can_be_continued() {
     );
     let all = all_pages(query, |query| index.list(BucketId(1), query).unwrap());
     assert_eq!(all, [ListEntry::Prefix(b"group/".to_vec())]);
+}
+
+#[test]
+fn a_page_of_large_rows_ends_early() {
+    let disk = Arc::new(MemDisk::default());
+    let index = memory_index(&disk);
+    let mut sample = change(&mut Random::new(1));
+    sample.key.bucket = BucketId(1);
+    sample.payload = Some(bytes::Bytes::from(vec![1; 64 << 10]));
+    let changes: Vec<_> = (0..100)
+        .map(|number| {
+            let mut change = sample.clone();
+            change.key.key = format!("{number:03}").into_bytes();
+            change
+        })
+        .collect();
+    index.apply(&changes, &Covered::new(), Hlc(0)).unwrap();
+    let query = ListQuery {
+        limit: 1000,
+        ..ListQuery::default()
+    };
+    let first = index.list(BucketId(1), &query).unwrap();
+    assert_eq!(first.entries.len(), PAGE_BYTES_MAX / (64 << 10));
+    let all = all_pages(query, |query| index.list(BucketId(1), query).unwrap());
+    assert_eq!(all.len(), 100);
 }
 
 #[test]

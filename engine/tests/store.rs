@@ -1,5 +1,11 @@
 //! The store on a real disk: what goes in comes out, also after a restart, also without its indexes.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on should stop"
+)]
+
 use bytes::Bytes;
 use moraine_engine::{
     Attributes, BucketId, CompletePart, Condition, Error, ListEntry, ListQuery, Object, Options,

@@ -16,6 +16,8 @@ const _: () = assert!(4 + 4 + 8 + 4 + 4 == GEOMETRY_LEN);
 const MANIFEST_MAX: u64 = 16 << 20;
 /// The smallest segment: two header copies of 4 KiB, one record of a quarter of it, and a footer that repeats it.
 const SEGMENT_MIN: u64 = 32 << 10;
+/// Logical blocks in the smallest segment: batch and footer are both rounded up.
+const SEGMENT_BLOCKS_MIN: u64 = 16;
 /// The largest segment, so that an offset in it, counted in blocks, is small.
 const SEGMENT_MAX: u64 = 4 << 30;
 
@@ -57,6 +59,7 @@ impl Geometry {
         power("CRC block size", self.crc_block_bytes, 512, 1 << 20)?;
         power("logical block size", self.block_bytes, 512, 4096)?;
         if !(SEGMENT_MIN..=SEGMENT_MAX).contains(&self.segment_bytes)
+            || self.segment_bytes < SEGMENT_BLOCKS_MIN * u64::from(self.block_bytes)
             || !self.segment_bytes.is_multiple_of(4096)
             || u64::from(self.extent_bytes) > self.segment_bytes / 4
         {

@@ -9,8 +9,8 @@ pub const TRAILER_LEN: usize = 64;
 
 const MAGIC: &[u8; 4] = b"MFTR";
 const WHAT: &str = "segment trailer";
-/// The most bytes of a footer: that of a segment of 4 GiB which holds nothing but the shortest records.
-const FOOTER_MAX: u64 = 8 << 30;
+/// The most bytes of a footer: eight times what a log writer lets it grow to, as room for the gaps that recovery adds.
+const FOOTER_MAX: u64 = 256 << 20;
 const _: () = assert!(4 + 4 + 8 + 8 + 8 + 32 == TRAILER_LEN);
 
 /// What the trailer says.

@@ -166,6 +166,12 @@ impl Catalog {
         self.keys.get(access_key).cloned()
     }
 
+    /// A tenant's access keys, by name.
+    pub fn access_keys(&self, tenant: TenantId) -> Vec<AccessKey> {
+        let keys = self.keys.values().filter(|key| key.tenant == tenant);
+        keys.cloned().collect()
+    }
+
     /// A bucket by name, under the name that it goes by.
     pub fn bucket(&self, name: &str) -> Option<Bucket> {
         let id = self.names.get(name)?;

@@ -7,7 +7,11 @@
 //! | `sim` | in tests: a disk that knows what is durable, and fails as told |
 //!
 //! [`Disk`] is a folder tree, [`File`] an open file, [`Queue`] the asynchronous door that one thread owns: it
-//! submits writes, reads and syncs, and waits for completions in any order.
+//! submits writes, reads and syncs, and waits for completions in any order. On these stand [`reactor`] (cold reads for
+//! many callers) and [`bulk`] (whole files, past the page cache). [`probe`] chooses the implementation, [`lock`] keeps a
+//! second process out.
+//!
+//! Files and folders are made for the owner's eyes only.
 //!
 //! Invariants, kept by every implementation and checked by one conformance suite:
 //! - A buffer that was given to a queue belongs to the queue until its completion is returned, whatever happens to the caller.
@@ -16,13 +20,14 @@
 //! - A sync covers exactly the writes that had *completed* when it was submitted. There are no links: who needs
 //!   write-then-sync waits for the write's completion first.
 //! - Nothing is retried after a failed sync; the error goes to the caller, who poisons the log.
-//! - `EINTR` is retried inside; `EAGAIN` is never returned except as `None` by [`File::try_read_at`].
+//! - `EINTR` is retried inside, except for a sync; `EAGAIN` is never returned except as `None` by [`File::try_read_at`].
 
 use crate::sync::Arc;
 use std::io;
 
 pub mod blocking;
 mod buf;
+pub mod bulk;
 #[cfg(test)]
 mod conformance;
 pub mod lock;

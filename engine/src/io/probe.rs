@@ -3,7 +3,7 @@
 
 use super::blocking::BlockingDisk;
 use super::real::RealFile;
-use super::uring::{Factory, UringDisk};
+use super::uring::UringDisk;
 use super::{AlignedBuf, Disk, File, Queue};
 use crate::sync::Arc;
 use std::io;
@@ -36,7 +36,7 @@ pub fn choose(root: &Path, choice: IoChoice) -> io::Result<(Arc<dyn Disk>, &'sta
 fn choose_with(
     root: &Path,
     choice: IoChoice,
-    factory: Factory,
+    factory: super::uring::Factory,
 ) -> io::Result<(Arc<dyn Disk>, &'static str)> {
     choose_from(UringDisk::with_factory(root, factory)?, root, choice)
 }
@@ -137,6 +137,7 @@ fn one(queue: &mut dyn Queue) -> io::Result<super::Completion> {
 mod tests {
     use super::*;
     use crate::io::test_dir::TestDir;
+    use crate::io::uring::Factory;
 
     const FORBIDDEN: Factory = |_| Err(io::Error::from_raw_os_error(1));
 

@@ -2,8 +2,8 @@
 //! queue on a thread of its own, so that no executor thread waits for a disk.
 //!
 //! Any executor will do: a read is a future that a completion resolves. A read whose future is dropped runs to its end,
-//! with its buffer, unobserved. At most [`QUEUED_PER_DEPTH`] times the queue's depth of reads are accepted at a time; more
-//! wait for one to end. Once the reactor is stopped, or its queue has failed, reads fail and none hangs.
+//! with its buffer, unobserved. At most four times the queue's depth of reads are accepted at a time; more wait for one
+//! to end. Once the reactor is stopped, or its queue has failed, reads fail and none hangs.
 //!
 //! In stepped runs ([`Reactor::inline`]) there is no thread: each read blocks its caller.
 

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::format::{Digests, Extension, RecordKind, record_len};
 use crate::id::Id;
 use crate::position::{BucketId, Position, Version};
-use crate::store::InFlight;
+use crate::store::{InFlight, KeyGuard, Pin};
 use crate::sync::{Arc, oneshot};
 use bytes::Bytes;
 
@@ -60,6 +60,27 @@ pub(crate) struct Placed {
     pub version: Version,
 }
 
+/// Something that a record needs while it is on its way.
+#[derive(Debug)]
+pub(crate) enum Keep {
+    /// The lock of its name.
+    Lock { _guard: KeyGuard },
+    /// A pin on content that it refers to.
+    Pin { _pin: Pin },
+}
+
+impl From<KeyGuard> for Keep {
+    fn from(guard: KeyGuard) -> Self {
+        Self::Lock { _guard: guard }
+    }
+}
+
+impl From<Pin> for Keep {
+    fn from(pin: Pin) -> Self {
+        Self::Pin { _pin: pin }
+    }
+}
+
 /// A draft on its way through the writer, with all that waits for it.
 #[derive(Debug)]
 pub(crate) struct Item {
@@ -72,6 +93,8 @@ pub(crate) struct Item {
     pub grant: Option<Grant>,
     /// Whether it must be in one batch with the item behind it: a batch is recovered whole or not at all.
     pub joined: bool,
+    /// What must stay until the record is applied or has failed, also if whoever asked for it has gone.
+    pub keep: Vec<Keep>,
     /// For content: its entry among what is in flight.
     pub in_flight: Option<Arc<InFlight>>,
 }
@@ -85,6 +108,7 @@ impl Item {
             done: None,
             grant: None,
             joined: false,
+            keep: Vec::new(),
             in_flight: None,
         }
     }
@@ -99,7 +123,7 @@ impl Item {
     /// Ends the item without having written it.
     pub fn fail(self, error: &crate::Error) {
         if let Some(in_flight) = &self.in_flight {
-            in_flight.fail();
+            in_flight.fail(error);
         }
         if let Some(done) = self.done {
             let _ = done.send(Err(error.clone()));

@@ -6,27 +6,32 @@
 //! | `inbox` | what waits for the writer |
 //! | `batch_builder` | laying out drafts in an aligned buffer |
 //! | `active` | the segment that is being appended to: creation, footer, seal |
+//! | `committed` | what is durable, on its way to be applied |
 //! | `writer` | the state machine: write, sync, acknowledge; poison |
 //! | `segments` | every segment of every log, for readers |
 //! | `scan` | reading batches back, trusting nothing |
+//! | `rewrite` | writing what nothing attests once more |
 //! | `recovery` | where the log ends after a crash, and making that cut durable |
 //!
 //! Invariants 1, 2 and 8 of the design are kept here.
 
 mod active;
 mod batch_builder;
+mod committed;
 mod draft;
 mod inbox;
 mod recovery;
+mod rewrite;
 pub(crate) mod scan;
 mod segments;
 mod writer;
 
-pub(crate) use draft::{Draft, DraftId, Item, Placed};
+pub(crate) use committed::{Committed, CommittedRecord, Sink};
+pub(crate) use draft::{Draft, DraftId, Item, Keep, Placed};
 pub(crate) use inbox::Inbox;
-pub(crate) use recovery::{Tail, read_footer, recover_tail};
+pub(crate) use recovery::{Tail, find_end, read_footer, recover_tail};
 pub(crate) use segments::{Opened, Segment, Segments};
-pub(crate) use writer::{Committed, CommittedRecord, Sink, Writer, WriterConfig, WriterParts};
+pub(crate) use writer::{Writer, WriterConfig, WriterParts};
 
 use crate::io::DiskPath;
 use crate::position::{NodeId, SegmentNumber};

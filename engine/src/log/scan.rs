@@ -6,14 +6,18 @@
 //! knows, is part of every header: neither stale bytes nor a client's payload can pass for one.
 
 use super::segments::Opened;
-use crate::format::{
-    BATCH_HEADER_LEN, BatchHeader, RECORD_HEADER_LEN, RecordHeader, RecordKind, RecordView,
-};
-use crate::io::{AlignedBuf, File};
+use crate::format::{BATCH_HEADER_LEN, BatchHeader, RECORD_HEADER_LEN, RecordHeader, RecordView};
+use crate::id::Id;
+use crate::io::bulk::{Stream, stream};
+use crate::io::{AlignedBuf, Disk, DiskPath, File};
 use crate::position::{Hlc, LogPoint, Offset};
 use crate::sync::Arc;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use std::io;
+
+/// Chunks of a streamed scan, and how many are read at once: enough to keep a fast disk busy.
+const STREAM_CHUNK_BYTES: usize = 1 << 20;
+const STREAM_DEPTH: usize = 8;
 
 /// How much is read ahead at once.
 const WINDOW_BYTES: usize = 4 << 20;
@@ -33,6 +37,8 @@ pub(crate) struct ScannedBatch {
     pub offset: u64,
     pub header: BatchHeader,
     pub records: Vec<ScannedRecord>,
+    /// The whole batch, padding included.
+    pub bytes: Bytes,
     /// Ranges of the batch that do not verify.
     pub bad: Vec<Bad>,
 }
@@ -44,6 +50,8 @@ pub(crate) struct Bad {
     pub len: u64,
     /// Whether the header was intact and only the payload is bad.
     pub payload_only: bool,
+    /// What the record claims to be, if its header is intact.
+    pub id: Option<Id>,
 }
 
 /// An intact record.
@@ -105,6 +113,7 @@ pub(crate) struct Scanner<'a> {
     end: u64,
     window: Bytes,
     window_start: u64,
+    stream: Option<Stream>,
 }
 
 impl<'a> Scanner<'a> {
@@ -117,7 +126,49 @@ impl<'a> Scanner<'a> {
             end,
             window: Bytes::new(),
             window_start: 0,
+            stream: None,
         })
+    }
+
+    /// Scans all batches up to `end`, with many reads in flight and past the page cache.
+    pub fn streamed(
+        disk: &dyn Disk,
+        path: &DiskPath,
+        segment: &'a Opened,
+        end: u64,
+    ) -> io::Result<Self> {
+        let mut scanner = Self::new(segment, segment.data_start, end)?;
+        scanner.stream = Some(stream(disk, path, STREAM_CHUNK_BYTES, STREAM_DEPTH)?);
+        Ok(scanner)
+    }
+
+    /// Lets chunks of the stream come in until the window reaches `end`; what lies before `offset` goes.
+    fn advance(&mut self, offset: u64, end: u64) -> io::Result<()> {
+        let Some(stream) = &mut self.stream else {
+            return Ok(());
+        };
+        let mut gathered = BytesMut::new();
+        let skip = usize::try_from(offset.saturating_sub(self.window_start)).unwrap_or(usize::MAX);
+        if skip < self.window.len() {
+            gathered.extend_from_slice(self.window.get(skip..).unwrap_or_default());
+            self.window_start = offset;
+        } else {
+            self.window_start += self.window.len() as u64;
+        }
+        while self.window_start + (gathered.len() as u64) < end {
+            let Some(chunk) = stream.next().transpose()? else {
+                break;
+            };
+            let before =
+                usize::try_from(offset.saturating_sub(self.window_start)).unwrap_or(usize::MAX);
+            if gathered.is_empty() && before >= chunk.len() {
+                self.window_start += chunk.len() as u64;
+                continue;
+            }
+            gathered.extend_from_slice(&chunk);
+        }
+        self.window = gathered.freeze();
+        Ok(())
     }
 
     /// Up to `len` bytes at `offset`.
@@ -130,6 +181,12 @@ impl<'a> Scanner<'a> {
             .filter(|skip| skip + len <= self.window.len());
         if let Some(skip) = inside {
             return Ok(self.window.slice(skip..skip + len));
+        }
+        if self.stream.is_some() && offset >= self.window_start {
+            self.advance(offset, offset + len as u64)?;
+            let skip = usize::try_from(offset - self.window_start).unwrap_or(usize::MAX);
+            let end = self.window.len().min(skip.saturating_add(len));
+            return Ok(self.window.slice(skip.min(end)..end));
         }
         self.window = read_at(&self.segment.file, offset, len.max(WINDOW_BYTES.min(limit)))?;
         self.window_start = offset;
@@ -171,6 +228,7 @@ impl<'a> Scanner<'a> {
             offset,
             header,
             records: Vec::new(),
+            bytes: whole.clone(),
             bad: Vec::new(),
         };
         self.walk(&whole, BATCH_HEADER_LEN, &mut batch);
@@ -191,6 +249,7 @@ impl<'a> Scanner<'a> {
             offset,
             header,
             records: Vec::new(),
+            bytes: whole.clone(),
             bad: Vec::new(),
         };
         self.walk(&whole, 0, &mut batch);
@@ -216,6 +275,7 @@ impl<'a> Scanner<'a> {
                     offset: offset + at as u64,
                     len: skipped as u64,
                     payload_only: false,
+                    id: None,
                 });
                 at += skipped;
                 continue;
@@ -232,6 +292,7 @@ impl<'a> Scanner<'a> {
                     offset: offset + at as u64,
                     len: len as u64,
                     payload_only: true,
+                    id: record.kind.is_content().then_some(record.id),
                 }),
             }
             at += len;
@@ -252,9 +313,4 @@ impl<'a> Scanner<'a> {
         }
         rest.len()
     }
-}
-
-/// Whether a record's kind is copied into the footer in full.
-pub(crate) const fn is_copied(kind: RecordKind) -> bool {
-    !matches!(kind, RecordKind::Extent | RecordKind::Manifest)
 }

@@ -18,6 +18,7 @@ const HEADER_READ_BYTES: usize = 64;
 pub(crate) struct Segment {
     pub node: NodeId,
     pub number: SegmentNumber,
+    mode: OpenMode,
     opened: RwLock<Option<Opened>>,
 }
 
@@ -30,6 +31,8 @@ pub(crate) struct Opened {
     /// Where the batches begin.
     pub data_start: u64,
     pub header: Arc<SegmentHeader>,
+    /// How many of the header's two copies verify.
+    pub header_copies: u8,
 }
 
 impl Segment {
@@ -58,7 +61,7 @@ impl Segment {
         }
         let path = self.path();
         let file = disk
-            .open(&path, OpenMode::Read)
+            .open(&path, self.mode)
             .map_err(|source| Error::io("open", &path, source))?;
         let opened = self.inspect(file)?;
         *slot = Some(opened.clone());
@@ -94,6 +97,7 @@ impl Segment {
             geometry: header.geometry,
             data_start,
             header: Arc::new(header),
+            header_copies: copies,
         })
     }
 }
@@ -101,15 +105,31 @@ impl Segment {
 /// All segments by (node, number).
 #[derive(Default)]
 pub(crate) struct Segments {
+    /// Whether readers go past the page cache: those that look at a store that another process may be writing.
+    direct: bool,
     map: RwLock<BTreeMap<(NodeId, SegmentNumber), Arc<Segment>>>,
 }
 
 impl Segments {
+    /// No segments yet; all reads will go past the page cache.
+    pub fn direct() -> Self {
+        Self {
+            direct: true,
+            ..Self::default()
+        }
+    }
+
     /// Makes a segment known; it is opened when first read.
     pub fn add(&self, node: NodeId, number: SegmentNumber) -> Arc<Segment> {
+        let mode = if self.direct {
+            OpenMode::ReadDirect
+        } else {
+            OpenMode::Read
+        };
         let segment = Arc::new(Segment {
             node,
             number,
+            mode,
             opened: RwLock::new(None),
         });
         self.map
@@ -123,6 +143,7 @@ impl Segments {
         let segment = Segment {
             node,
             number,
+            mode: OpenMode::Read,
             opened: RwLock::new(Some(opened)),
         };
         self.map.write().insert((node, number), Arc::new(segment));

@@ -14,29 +14,30 @@
 
 use super::active::ActiveSegment;
 use super::batch_builder::{Laid, Layout, fitting, lay_out};
-use super::draft::{Draft, DraftId, Item, Placed};
+use super::committed::{Committed, CommittedRecord, Sink};
+use super::draft::{Draft, DraftId, Item};
 use super::inbox::Inbox;
 use super::segments::{Opened, Segments};
 use crate::canary;
 use crate::clock::{Clock, Entropy};
 use crate::error::{Error, Result};
 use crate::format::{
-    Binding, Digests, Extension, Geometry, RecordKind, SegmentHeader, StartRecord, StoreId, Unknown,
+    Binding, Digests, Geometry, RecordKind, SegmentHeader, StartRecord, StoreId, Unknown,
 };
-use crate::id::Id;
 use crate::io::{Completion, Disk, Queue};
-use crate::position::{
-    BucketId, Hlc, Incarnation, LogPoint, NodeId, Offset, Position, SegmentNumber, Version,
-};
+use crate::position::{BucketId, Hlc, Incarnation, LogPoint, NodeId, Offset, SegmentNumber};
 use crate::stats::Counters;
+use crate::sync::Arc;
 use crate::sync::atomic::Ordering;
-use crate::sync::{Arc, oneshot};
-use bytes::Bytes;
 use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Batches written or being written whose sync has not ended: one syncs while the next one is written.
 const BATCHES_IN_FLIGHT_MAX: usize = 2;
+
+/// One part in this many of a segment stays free when it is created. A segment of nothing but names, the worst case, adds
+/// about a quarter of its length to the indexes.
+const RESERVE_SHARE: u64 = 4;
 
 /// How long an idle writer waits before it attests its last batch with an empty one.
 const ATTEST_AFTER: Duration = Duration::from_millis(500);
@@ -53,38 +54,6 @@ pub(crate) struct WriterConfig {
     pub previous: (Incarnation, LogPoint),
     /// The highest stamp so far.
     pub hlc: Hlc,
-}
-
-/// A record that is durable.
-pub(crate) struct CommittedRecord {
-    pub kind: RecordKind,
-    pub at: Position,
-    /// Bytes of the whole record.
-    pub len: usize,
-    pub content: Option<Id>,
-    pub bucket: BucketId,
-    pub version: Version,
-    pub payload: Bytes,
-    pub extension: Extension,
-    pub done: Option<oneshot::Sender<Result<Placed>>>,
-    pub in_flight: Option<Arc<crate::store::InFlight>>,
-    pub grant: Option<crate::budget::Grant>,
-}
-
-/// A batch that is durable, on its way to be applied and acknowledged.
-pub(crate) struct Committed {
-    pub records: Vec<CommittedRecord>,
-    /// Everything before this is durable.
-    pub end: LogPoint,
-    pub hlc: Hlc,
-}
-
-/// Who applies and acknowledges what is durable, in order.
-pub(crate) trait Sink: Send {
-    /// Takes a batch.
-    fn committed(&mut self, batch: Committed);
-    /// The log is poisoned.
-    fn poisoned(&mut self, error: &Error);
 }
 
 struct Batch {
@@ -113,6 +82,8 @@ pub(crate) struct Writer {
     synced: LogPoint,
     /// What the last batch header said was synced.
     attested: LogPoint,
+    /// The end of the last acknowledged batch that holds records: what is to be attested.
+    to_attest: LogPoint,
     hlc: Hlc,
     next_token: u64,
     /// The token of the first batch in flight.
@@ -158,6 +129,7 @@ impl Writer {
             syncing: 0,
             synced,
             attested: synced,
+            to_attest: synced,
             hlc,
             next_token: 1,
             first_token: 1,
@@ -170,6 +142,9 @@ impl Writer {
     pub fn run(mut self, stop: &crate::sync::atomic::AtomicBool) {
         loop {
             self.turn();
+            if self.poison.is_some() {
+                break;
+            }
             let idle = self.is_idle();
             if idle && stop.load(Ordering::SeqCst) && self.inbox.is_empty() {
                 break;
@@ -184,7 +159,7 @@ impl Writer {
                     continue;
                 }
             }
-            let attest = idle && self.attested != self.synced && self.active.is_some();
+            let attest = idle && self.needs_attesting();
             let limit = attest.then_some(ATTEST_AFTER);
             let ended = self.collect(limit);
             if attest && !ended && self.is_idle() && self.inbox.is_empty() {
@@ -238,6 +213,7 @@ impl Writer {
     }
 
     /// How many operations the disk has not answered.
+    #[cfg(any(test, feature = "sim"))]
     pub fn in_flight(&self) -> usize {
         self.queue.in_flight()
     }
@@ -247,17 +223,24 @@ impl Writer {
         self.batches.is_empty() && self.waiting.is_empty()
     }
 
-    /// Adds an empty batch, so that the last acknowledged batch is attested; `false` if there is nothing to attest.
+    /// Whether the last acknowledged records are attested by nothing behind them.
+    fn needs_attesting(&self) -> bool {
+        self.active.is_some() && self.attested < self.to_attest
+    }
+
+    /// Adds an empty batch, so that the last acknowledged batch is attested, or seals a segment that has no room for it: a
+    /// footer attests too. `false` if there is nothing to attest.
     pub fn attest(&mut self) -> bool {
-        if self.poison.is_some() || self.attested == self.synced || !self.batches.is_empty() {
+        if self.poison.is_some() || !self.needs_attesting() || !self.batches.is_empty() {
             return false;
         }
         let Some(active) = &self.active else {
             return false;
         };
         let block = u64::from(self.config.geometry.block_bytes);
-        if active.end + block + active.footer.bytes() + block > self.config.geometry.segment_bytes {
-            return false;
+        let end = active.end + block + active.footer.bytes() + block;
+        if end > self.config.geometry.segment_bytes {
+            return self.seal().is_ok();
         }
         self.submit(Vec::new());
         true
@@ -317,18 +300,27 @@ impl Writer {
         Ok(true)
     }
 
-    /// Fails items whose extents failed before them.
+    /// Fails items whose extents failed before them, with all that is joined to them.
     fn refuse_broken_needs(&mut self) {
-        let broken = |item: &Item| item.needs.iter().any(|need| need.has_failed());
-        while self.waiting.iter().any(broken) {
-            let Some(at) = self.waiting.iter().position(broken) else {
-                break;
-            };
-            if let Some(item) = self.waiting.remove(at) {
-                let need = self.config.geometry.segment_bytes;
-                item.fail(&Error::NoSpace { need });
+        let broken = |item: &Item| item.needs.iter().find_map(|need| need.failure());
+        if self.waiting.iter().all(|item| broken(item).is_none()) {
+            return;
+        }
+        let mut kept = VecDeque::new();
+        let mut group = Vec::new();
+        for item in std::mem::take(&mut self.waiting) {
+            let last = !item.joined;
+            group.push(item);
+            if !last {
+                continue;
+            }
+            match group.iter().find_map(broken) {
+                Some(error) => group.drain(..).for_each(|item| item.fail(&error)),
+                None => kept.extend(group.drain(..)),
             }
         }
+        kept.extend(group);
+        self.waiting = kept;
     }
 
     fn submit(&mut self, items: Vec<Item>) {
@@ -428,12 +420,15 @@ impl Writer {
                 .expect("a sync covers batches in flight");
             self.first_token += 1;
             self.synced = batch.end;
+            if !batch.laid.is_empty() {
+                self.to_attest = batch.end;
+            }
             let incarnation = self.config.incarnation;
             let node = self.config.node;
             let records = batch
                 .laid
                 .into_iter()
-                .map(|laid| commit(laid, node, incarnation, batch.end.segment))
+                .map(|laid| CommittedRecord::of(laid, node, incarnation, batch.end.segment))
                 .collect();
             self.sink.committed(Committed {
                 records,
@@ -446,6 +441,7 @@ impl Writer {
     /// Seals the full segment, if there is one, and begins the next.
     fn roll(&mut self) -> Result<()> {
         self.seal()?;
+        self.check_reserve()?;
         let number = self.config.next_segment;
         let header = SegmentHeader {
             store: self.config.store,
@@ -467,6 +463,7 @@ impl Writer {
                 geometry: header.geometry,
                 data_start: active.end,
                 header: Arc::new(header),
+                header_copies: 2,
             },
         );
         self.config.next_segment = number.next();
@@ -475,6 +472,20 @@ impl Writer {
             self.started = true;
             let start = self.start_record();
             self.waiting.push_front(Item::new(start));
+        }
+        Ok(())
+    }
+
+    /// Keeps room beside the log: the indexes grow with it, and must not meet a full disk first.
+    fn check_reserve(&self) -> Result<()> {
+        let segment = self.config.geometry.segment_bytes;
+        let need = segment + segment / RESERVE_SHARE;
+        let space = self
+            .disk
+            .space()
+            .map_err(|source| Error::io("measure", &super::logs_dir(), source))?;
+        if space.free < need {
+            return Err(Error::NoSpace { need });
         }
         Ok(())
     }
@@ -519,41 +530,5 @@ impl Writer {
         }
         self.waiting.drain(..).for_each(|item| item.fail(&refused));
         self.syncing = 0;
-    }
-}
-
-fn commit(
-    laid: Laid,
-    node: NodeId,
-    incarnation: Incarnation,
-    segment: SegmentNumber,
-) -> CommittedRecord {
-    let Laid {
-        item,
-        offset,
-        len,
-        version,
-    } = laid;
-    let (content, bucket) = match item.draft.id {
-        DraftId::Content(id) => (Some(id), BucketId(0)),
-        DraftId::Stamped(bucket) => (None, bucket),
-    };
-    CommittedRecord {
-        kind: item.draft.kind,
-        at: Position {
-            node,
-            incarnation,
-            segment,
-            offset,
-        },
-        len,
-        content,
-        bucket,
-        version,
-        payload: item.draft.payload,
-        extension: item.draft.extension,
-        done: item.done,
-        in_flight: item.in_flight,
-        grant: item.grant,
     }
 }

@@ -5,6 +5,7 @@ use crate::apply::{Apply, Change};
 use crate::error::Error;
 use crate::format::RecordKind;
 use crate::index::Covered;
+use crate::index::names::NamesError;
 use crate::log::{Committed, CommittedRecord, Placed, Sink};
 use crate::sync::{Arc, mpsc};
 
@@ -38,23 +39,30 @@ impl Sink for ChannelSink {
 pub(crate) struct Applier {
     shared: Arc<Shared>,
     receiver: mpsc::Receiver<Committed>,
+    /// Why the indexes could not take a batch: they take none after it, or they would claim to be complete.
+    failed: Option<Error>,
 }
 
 impl Applier {
     /// An applier of what comes out of `receiver`.
     pub const fn new(shared: Arc<Shared>, receiver: mpsc::Receiver<Committed>) -> Self {
-        Self { shared, receiver }
+        Self {
+            shared,
+            receiver,
+            failed: None,
+        }
     }
 
     /// Applies batches until the writer has ended.
-    pub fn run(self) {
+    pub fn run(mut self) {
         while let Ok(batch) = self.receiver.recv() {
             self.apply(batch);
         }
     }
 
     /// Applies what is there; whether anything was.
-    pub fn turn(&self) -> bool {
+    #[cfg(any(test, feature = "sim"))]
+    pub fn turn(&mut self) -> bool {
         let mut any = false;
         while let Ok(batch) = self.receiver.try_recv() {
             self.apply(batch);
@@ -63,21 +71,32 @@ impl Applier {
         any
     }
 
-    fn apply(&self, batch: Committed) {
+    fn apply(&mut self, batch: Committed) {
+        if let Some(error) = &self.failed {
+            batch
+                .records
+                .into_iter()
+                .for_each(|record| refuse(record, error));
+            return;
+        }
         let shared = &self.shared;
         let records: Vec<Apply> = batch.records.iter().map(to_apply).collect();
         let covered = Covered::from([(shared.node, batch.end)]);
         let same = shared.same_record();
         if let Err(error) = shared.indexes.apply(&records, &covered, batch.hlc, &same) {
-            tracing::error!(%error, "the indexes cannot take a durable batch; they are rebuilt at the next start");
+            tracing::error!(%error, "the indexes cannot take a durable batch: the next start applies it again, and rebuilds what is damaged");
             let reason: Arc<str> = Arc::from(error.to_string());
             shared.poison(&reason);
             let refused = Error::Poisoned { reason };
             shared.inbox.close(&refused);
+            if matches!(error, Error::NameIndex(NamesError::Rebuild(_))) {
+                shared.indexes.names.distrust();
+            }
             batch
                 .records
                 .into_iter()
                 .for_each(|record| refuse(record, &refused));
+            self.failed = Some(refused);
             return;
         }
         *shared.applied.lock() = batch.end;
@@ -88,6 +107,7 @@ impl Applier {
             if let Some(in_flight) = record.in_flight {
                 in_flight.settle();
             }
+            drop(record.keep);
             if let Some(done) = record.done {
                 let _ = done.send(Ok(Placed {
                     at: record.at,
@@ -100,7 +120,7 @@ impl Applier {
 
 fn refuse(record: CommittedRecord, error: &Error) {
     if let Some(in_flight) = record.in_flight {
-        in_flight.fail();
+        in_flight.fail(error);
     }
     if let Some(done) = record.done {
         let _ = done.send(Err(error.clone()));

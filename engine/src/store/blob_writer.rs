@@ -15,6 +15,9 @@ use crate::stats::Counters;
 use crate::sync::{Arc, oneshot};
 use bytes::{Bytes, BytesMut};
 
+/// Bytes of an extent that are granted as they come; the rest is granted at once. 1,000 connections hold 16 MiB.
+const FIRST_STEP_BYTES: usize = 16 * 1024;
+
 /// A body on its way in.
 pub struct BlobWriter {
     shared: Arc<Shared>,
@@ -27,6 +30,10 @@ pub struct BlobWriter {
     extents: Vec<ManifestExtent>,
     held: Held,
     total: u64,
+    /// How long the body was announced to be.
+    announced: Option<u64>,
+    /// A write began and did not end well: the body is not whole.
+    broken: bool,
 }
 
 /// Whether the body is an object, or a part of one that is thought to begin at an offset of it.
@@ -88,6 +95,8 @@ impl BlobWriter {
             extents: Vec::new(),
             held: Held::default(),
             total: 0,
+            announced: size_hint,
+            broken: false,
         }
     }
 
@@ -95,7 +104,16 @@ impl BlobWriter {
     ///
     /// # Errors
     /// [`Error::Poisoned`], [`Error::NoSpace`], [`Error::TooLarge`]: the body cannot be stored, nothing is named.
-    pub async fn write(&mut self, mut chunk: Bytes) -> Result<()> {
+    pub async fn write(&mut self, chunk: Bytes) -> Result<()> {
+        if std::mem::replace(&mut self.broken, true) {
+            return Err(not_whole());
+        }
+        self.take_in(chunk).await?;
+        self.broken = false;
+        Ok(())
+    }
+
+    async fn take_in(&mut self, mut chunk: Bytes) -> Result<()> {
         let extent = self.shared.geometry.extent_bytes as usize;
         self.total += chunk.len() as u64;
         if self.total > self.shared.geometry.object_max() {
@@ -109,13 +127,32 @@ impl BlobWriter {
                 self.dispatch().await?;
             }
             let take = chunk.len().min(extent - self.gathering.len());
-            self.shared
-                .budget
-                .grow(&mut self.grant, self.share, take)
-                .await;
+            self.reserve(take, extent, chunk.len()).await;
             self.gathering.extend_from_slice(&chunk.split_to(take));
         }
         Ok(())
+    }
+
+    /// Waits for memory for `take` more bytes of the extent that gathers.
+    ///
+    /// Its first bytes are granted as they come, so that a connection that sends next to nothing holds next to nothing. All
+    /// that the extent may still need is granted in one step then: who waits holds one small step, so that those who wait
+    /// can never use up the budget between them.
+    async fn reserve(&mut self, take: usize, extent: usize, at_hand: usize) {
+        let gathered = self.gathering.len();
+        let bytes = if gathered + take <= FIRST_STEP_BYTES {
+            take
+        } else {
+            let before = self.total - at_hand as u64;
+            let announced = self.announced.map(|all| all.saturating_sub(before));
+            let rest = announced.and_then(|rest| usize::try_from(rest).ok());
+            rest.unwrap_or(extent).max(take).min(extent - gathered)
+        };
+        let budget = &self.shared.budget;
+        budget.ensure(&mut self.grant, self.share, bytes).await;
+        if let Some(grant) = &mut self.grant {
+            grant.use_up(take);
+        }
     }
 
     /// Ends the body. Its extents and manifest are with the log writer; [`Store::put`](crate::Store::put) makes it durable
@@ -124,6 +161,9 @@ impl BlobWriter {
     /// # Errors
     /// As [`BlobWriter::write`].
     pub async fn finish(mut self) -> Result<StagedBlob> {
+        if self.broken {
+            return Err(not_whole());
+        }
         if self.kind == Kind::Blob && self.extents.is_empty() && self.job.is_none() {
             return self.finish_single().await;
         }
@@ -212,11 +252,8 @@ impl BlobWriter {
         self.held.needs.append(&mut hashed.held.needs);
         // What is durable already needs no waiting: a long body would gather one entry an extent.
         self.held.needs.retain(|need| !need.is_over());
-        if self.held.needs.iter().any(|need| need.has_failed()) {
-            self.shared.check_writable()?;
-            return Err(Error::NoSpace {
-                need: self.shared.geometry.segment_bytes,
-            });
+        if let Some(error) = self.held.needs.iter().find_map(|need| need.failure()) {
+            return Err(error);
         }
         Ok(())
     }
@@ -226,6 +263,14 @@ impl BlobWriter {
             .iter()
             .map(|extent| u64::from(extent.len))
             .sum()
+    }
+}
+
+/// A body that went wrong on its way cannot be ended.
+const fn not_whole() -> Error {
+    Error::Invalid {
+        what: "body",
+        why: "an earlier write of it failed or was given up",
     }
 }
 

@@ -3,18 +3,27 @@
 use super::Store;
 use super::object::bucket_lock;
 use crate::error::{Error, Result};
-use crate::format::{CatalogEntry, CatalogRecord, RecordKind, TenantId};
+use crate::format::{CatalogEntry, CatalogRecord, NameKey, RecordKind, TenantId};
 use crate::index::catalog::{AccessKey, Bucket, Tenant};
 use crate::index::names::{ListQuery, ListStart};
-use crate::log::Item;
+use crate::log::{Item, Keep};
 use crate::position::BucketId;
 use crate::secret::Secret;
+
+/// Uploads and parts that are ended in one step when their bucket is deleted.
+const TOMBSTONES_AT_ONCE: usize = 1_000;
 
 /// The letters of generated access keys and secrets: easy to select, none needs quoting.
 const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 impl Store {
-    async fn append_catalog(&self, entry: CatalogEntry, deleted: bool) -> Result<u64> {
+    async fn append_catalog(
+        &self,
+        entry: CatalogEntry,
+        deleted: bool,
+        then: Vec<Item>,
+        keep: Vec<Keep>,
+    ) -> Result<u64> {
         let created_ms = self.shared.clock.now_ms();
         let record = CatalogRecord {
             deleted,
@@ -30,7 +39,9 @@ impl Store {
         let draft = self
             .shared
             .stamped(RecordKind::Catalog, BucketId(0), payload);
-        self.shared.append(vec![Item::new(draft)]).await?;
+        let mut items = vec![Item::new(draft)];
+        items.extend(then);
+        self.shared.append(items, keep).await?;
         Ok(created_ms)
     }
 
@@ -39,7 +50,7 @@ impl Store {
     /// # Errors
     /// [`Error::Invalid`] for a name that is empty, longer than 255 bytes or taken.
     pub async fn create_tenant(&self, name: &str) -> Result<Tenant> {
-        let _guard = self.shared.catalog_lock.lock().await;
+        let guard = self.shared.locks.write(&catalog_lock()).await;
         if name.is_empty() || name.len() > 255 {
             return Err(Error::Invalid {
                 what: "tenant name",
@@ -57,7 +68,9 @@ impl Store {
             id,
             name: name.to_owned(),
         };
-        let created_ms = self.append_catalog(entry, false).await?;
+        let created_ms = self
+            .append_catalog(entry, false, Vec::new(), vec![guard.into()])
+            .await?;
         Ok(Tenant {
             id,
             name: name.to_owned(),
@@ -81,7 +94,7 @@ impl Store {
         access_key: Option<&str>,
         secret: Option<&str>,
     ) -> Result<AccessKey> {
-        let _guard = self.shared.catalog_lock.lock().await;
+        let guard = self.shared.locks.write(&catalog_lock()).await;
         let invalid = |what, why| Err(Error::Invalid { what, why });
         if self.shared.indexes.catalog.read().tenant(tenant).is_none() {
             return invalid("tenant", "there is no such tenant");
@@ -114,7 +127,9 @@ impl Store {
             tenant,
             sealed,
         };
-        let created_ms = self.append_catalog(entry, false).await?;
+        let created_ms = self
+            .append_catalog(entry, false, Vec::new(), vec![guard.into()])
+            .await?;
         Ok(AccessKey {
             access_key,
             tenant,
@@ -135,6 +150,11 @@ impl Store {
         self.shared.indexes.catalog.read().access_key(access_key)
     }
 
+    /// A tenant's access keys, by name.
+    pub fn access_keys(&self, tenant: TenantId) -> Vec<AccessKey> {
+        self.shared.indexes.catalog.read().access_keys(tenant)
+    }
+
     /// Makes a bucket.
     ///
     /// # Errors
@@ -147,7 +167,7 @@ impl Store {
         public_read: bool,
     ) -> Result<Bucket> {
         check_bucket_name(name)?;
-        let _guard = self.shared.catalog_lock.lock().await;
+        let guard = self.shared.locks.write(&catalog_lock()).await;
         if let Some(bucket) = self.bucket(name) {
             return Err(Error::BucketExists {
                 same_tenant: bucket.tenant == tenant,
@@ -166,7 +186,9 @@ impl Store {
             tenant,
             public_read,
         };
-        let created_ms = self.append_catalog(entry, false).await?;
+        let created_ms = self
+            .append_catalog(entry, false, Vec::new(), vec![guard.into()])
+            .await?;
         Ok(Bucket {
             id,
             name: name.to_owned(),
@@ -181,8 +203,8 @@ impl Store {
     /// # Errors
     /// [`Error::NoSuchBucket`], [`Error::BucketNotEmpty`].
     pub async fn delete_bucket(&self, bucket: BucketId) -> Result<()> {
-        let _catalog = self.shared.catalog_lock.lock().await;
-        let _guard = self.shared.locks.write(&bucket_lock(bucket)).await;
+        let catalog = self.shared.locks.write(&catalog_lock()).await;
+        let guard = self.shared.locks.write(&bucket_lock(bucket)).await;
         let found = self.shared.indexes.catalog.read().bucket_by_id(bucket);
         let found = found.ok_or(Error::NoSuchBucket)?;
         let mut start = ListStart::First;
@@ -211,8 +233,26 @@ impl Store {
             tenant: found.tenant,
             public_read: found.public_read,
         };
-        self.append_catalog(entry, true).await?;
-        Ok(())
+        let first = self.some_uploads(bucket).await?;
+        let keep = vec![catalog.into(), guard.into()];
+        self.append_catalog(entry, true, first, keep).await?;
+        loop {
+            let more = self.some_uploads(bucket).await?;
+            if more.is_empty() {
+                return Ok(());
+            }
+            self.shared.append(more, Vec::new()).await?;
+        }
+    }
+
+    /// Tombstones for some of the uploads and parts of a bucket that is going. Those that share a step with its deletion
+    /// stay or go with it; what a crash leaves of the others is out of reach.
+    async fn some_uploads(&self, bucket: BucketId) -> Result<Vec<Item>> {
+        let (rows, _) = self
+            .reserved_rows(bucket, vec![0], ListStart::First, TOMBSTONES_AT_ONCE)
+            .await?;
+        let tombstones = rows.iter().map(|(key, _)| self.shared.tombstone(key));
+        Ok(tombstones.map(Item::new).collect())
     }
 
     /// The bucket with this name.
@@ -223,6 +263,14 @@ impl Store {
     /// A tenant's buckets, by name.
     pub fn buckets(&self, tenant: TenantId) -> Vec<Bucket> {
         self.shared.indexes.catalog.read().buckets(tenant)
+    }
+}
+
+/// The lock that serialises changes of the catalog, which are rare.
+fn catalog_lock() -> NameKey {
+    NameKey {
+        bucket: BucketId(0),
+        key: b"catalog".to_vec(),
     }
 }
 

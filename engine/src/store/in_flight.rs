@@ -4,6 +4,7 @@
 //! it. It goes when the record is applied and the index knows it. A record that refers to an entry is queued only once
 //! the entry's own record is queued: so it lies behind it in the log, and is durable only together with it.
 
+use crate::error::Error;
 use crate::id::Id;
 use crate::sync::atomic::{AtomicU8, Ordering};
 use crate::sync::{Arc, Mutex, Notify};
@@ -20,6 +21,7 @@ pub(crate) struct InFlight {
     id: Id,
     map: Arc<InFlightMap>,
     state: AtomicU8,
+    failure: Mutex<Option<Error>>,
     changed: Notify,
 }
 
@@ -41,14 +43,18 @@ impl InFlight {
     }
 
     /// Its record will never be durable.
-    pub fn fail(&self) {
+    pub fn fail(&self, error: &Error) {
+        self.failure.lock().get_or_insert_with(|| error.clone());
         self.map.remove(self);
         self.set(FAILED);
     }
 
-    /// Whether its record will never be durable.
-    pub fn has_failed(&self) -> bool {
-        self.state.load(Ordering::SeqCst) == FAILED
+    /// Why its record will never be durable, if so.
+    pub fn failure(&self) -> Option<Error> {
+        if self.state.load(Ordering::SeqCst) != FAILED {
+            return None;
+        }
+        self.failure.lock().clone()
     }
 
     /// Whether nobody has to wait for it any more.
@@ -94,6 +100,13 @@ impl First {
         }
     }
 
+    /// It cannot be told whether the store knows the bytes.
+    pub fn fail(mut self, error: &Error) {
+        if let Some(entry) = self.0.take() {
+            entry.fail(error);
+        }
+    }
+
     /// The bytes go to the log writer, whose item carries the entry on.
     pub fn into_entry(mut self) -> Arc<InFlight> {
         self.0.take().expect("an undecided claim holds its entry")
@@ -103,7 +116,7 @@ impl First {
 impl Drop for First {
     fn drop(&mut self) {
         if let Some(entry) = self.0.take() {
-            entry.fail();
+            entry.fail(&Error::Closed);
         }
     }
 }
@@ -119,6 +132,7 @@ impl InFlightMap {
             id,
             map: Arc::clone(self),
             state: AtomicU8::new(CHECKING),
+            failure: Mutex::new(None),
             changed: Notify::new(),
         });
         map.insert(id, Arc::clone(&entry));
@@ -136,6 +150,7 @@ impl InFlightMap {
     }
 
     /// How many are on their way.
+    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.map.lock().len()
     }
@@ -157,7 +172,7 @@ mod tests {
         };
         let entry = first.into_entry();
         entry.queue();
-        assert!(!attached.has_failed());
+        assert!(attached.failure().is_none());
         entry.settle();
         assert!(attached.is_over());
         assert_eq!(map.len(), 0);
@@ -173,7 +188,7 @@ mod tests {
             panic!("somebody was")
         };
         drop(first);
-        assert!(attached.has_failed());
+        assert!(attached.failure().is_some());
         assert_eq!(map.len(), 0);
     }
 }

@@ -139,7 +139,14 @@ fn look_up(shared: &Arc<Shared>, id: Id, len: usize, held: &mut Held) -> Result<
         }
         Claim::First(first) => first,
     };
-    match shared.known(&id)? {
+    let known = match shared.known(&id) {
+        Ok(known) => known,
+        Err(error) => {
+            first.fail(&error);
+            return Err(error);
+        }
+    };
+    match known {
         Some(digests) => {
             Counters::add(&shared.counters.dedup_hits, 1);
             Counters::add(&shared.counters.dedup_bytes, len as u64);

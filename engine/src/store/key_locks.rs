@@ -17,12 +17,14 @@ pub(crate) struct KeyLocks {
 }
 
 /// Holds a name's lock, alone or shared.
+#[derive(Debug)]
 pub(crate) struct KeyGuard {
     map: Arc<Mutex<HashMap<NameKey, Lock>>>,
     key: NameKey,
     held: Option<Held>,
 }
 
+#[derive(Debug)]
 enum Held {
     Alone { _guard: OwnedRwLockWriteGuard<()> },
     Shared { _guard: OwnedRwLockReadGuard<()> },
@@ -63,11 +65,6 @@ impl KeyLocks {
     /// Whether somebody is changing this name, or wants to.
     pub fn is_busy(&self, key: &NameKey) -> bool {
         self.map.lock().contains_key(key)
-    }
-
-    /// How many names are locked or waited for.
-    pub fn len(&self) -> usize {
-        self.map.lock().len()
     }
 }
 

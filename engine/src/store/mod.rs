@@ -2,28 +2,32 @@
 //!
 //! | file | what it does |
 //! | --- | --- |
-//! | `open` | recovery, indexes, a new incarnation |
+//! | `open`, `open_indexes` | recovery, indexes, a new incarnation |
 //! | `blob_writer`, `ingest` | a body in: extents, hashes, dedup |
 //! | `read`, `fetch` | a body out: verified, in bounded chunks |
 //! | `object` | names: put, head, delete, copy, list |
-//! | `upload`, `assemble` | multipart uploads |
+//! | `upload`, `part_list`, `assemble` | multipart uploads |
 //! | `catalog_ops` | tenants, access keys, buckets |
 //! | `applier`, `replay` | the callers of the one apply |
 //! | `checkpoint` | making the indexes durable now and then |
-//! | `in_flight`, `pins`, `recent`, `key_locks` | what is shared between requests |
-//! | `runtime`, `stepped` | threads, or one step at a time |
+//! | `in_flight`, `pins`, `recent`, `damaged`, `key_locks` | what is shared between requests |
+//! | `shared`, `workers` | what every request uses |
+//! | `real`, `runtime`, `stepped` | threads, or one step at a time |
 
 mod applier;
 mod assemble;
 mod blob_writer;
 mod catalog_ops;
 mod checkpoint;
+mod damaged;
 mod fetch;
 mod in_flight;
 mod ingest;
 mod key_locks;
 mod object;
 pub(crate) mod open;
+mod open_indexes;
+mod part_list;
 mod pins;
 mod read;
 mod real;
@@ -44,8 +48,10 @@ pub use shared::Health;
 pub use stepped::Stepper;
 pub use upload::{CompletePart, PARTS_MAX, Part, Upload};
 
-pub(crate) use fetch::{SameRecord, record_at};
+pub(crate) use fetch::record_at;
 pub(crate) use in_flight::InFlight;
+pub(crate) use key_locks::KeyGuard;
+pub(crate) use pins::Pin;
 
 use crate::error::Result;
 use crate::format::Geometry;
@@ -145,6 +151,7 @@ impl Store {
             recent_bytes: shared.recent.bytes() as u64,
             disk_free: space.map_or(0, |space| space.free),
             disk_total: space.map_or(0, |space| space.total),
+            uring_submissions: crate::io::uring::submitted_total(),
             driver: shared.disk.driver(),
             applied: *shared.applied.lock(),
             ..shared.counters.read()

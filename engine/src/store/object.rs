@@ -1,8 +1,7 @@
 //! Objects: what a name means, and how it is written.
 
 use super::Store;
-use super::blob_writer::{BlobWriter, Kind, StagedBlob};
-use super::in_flight::InFlight;
+use super::blob_writer::{BlobWriter, Held, Kind, StagedBlob};
 use super::read::BlobReader;
 use super::shared::Shared;
 use crate::apply::names_error;
@@ -10,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::format::{Acl, Checksum, NameKey, NameRecord, RecordKind, Tombstone};
 use crate::id::Id;
 use crate::index::names::{ListEntry as RowEntry, ListQuery, ListStart, NameRow};
-use crate::log::{Draft, Item};
+use crate::log::{Draft, Item, Keep};
 use crate::position::{BucketId, Position, Version};
 use crate::stats::Counters;
 use crate::sync::Arc;
@@ -91,7 +90,7 @@ pub struct ListPage {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ListEntry {
     /// An object.
-    Object(Object),
+    Object(Box<Object>),
     /// A common prefix, with the delimiter at its end.
     Prefix(Vec<u8>),
 }
@@ -222,14 +221,16 @@ impl Shared {
     pub(crate) async fn append_name(
         &self,
         record: &NameRecord,
-        needs: Vec<Arc<InFlight>>,
+        held: Held,
         then: Vec<Draft>,
+        mut keep: Vec<Keep>,
     ) -> Result<Object> {
         let mut item = Item::new(self.name_draft(record)?);
-        item.needs = needs;
+        item.needs = held.needs;
+        keep.extend(held.pins.into_iter().map(Keep::from));
         let mut items = vec![item];
         items.extend(then.into_iter().map(Item::new));
-        let placed = self.append(items).await?;
+        let placed = self.append(items, keep).await?;
         Object::of_record(record, placed.version, placed.at).ok_or(Error::Closed)
     }
 }
@@ -261,10 +262,16 @@ impl Store {
         condition: Condition,
     ) -> Result<Object> {
         let key = object_key(bucket, key)?;
+        if staged.part {
+            return Err(Error::Invalid {
+                what: "body",
+                why: "it was taken in as a part",
+            });
+        }
         self.shared.check_writable()?;
         self.shared.check_bucket(bucket)?;
-        let _bucket = self.shared.locks.read(&bucket_lock(bucket)).await;
-        let _guard = self.shared.locks.write(&key).await;
+        let in_bucket = self.shared.locks.read(&bucket_lock(bucket)).await;
+        let guard = self.shared.locks.write(&key).await;
         if condition != Condition::None {
             condition.check(self.shared.object(&key).await?.as_ref())?;
         }
@@ -275,8 +282,11 @@ impl Store {
             ..NameRecord::new(key.clone(), Some(staged.id), staged.size)
         };
         attributes.fill(&mut record);
-        let needs = staged.held.needs.clone();
-        let object = self.shared.append_name(&record, needs, Vec::new()).await?;
+        let keep = vec![in_bucket.into(), guard.into()];
+        let object = self
+            .shared
+            .append_name(&record, staged.held, Vec::new(), keep)
+            .await?;
         Counters::add(&self.shared.counters.puts, 1);
         Ok(object)
     }
@@ -311,18 +321,23 @@ impl Store {
     /// Deletes a key; whether there was one. When this returns, the deletion is durable.
     ///
     /// # Errors
-    /// [`Error::PreconditionFailed`], [`Error::NoSpace`], [`Error::Poisoned`]: the key is unchanged.
+    /// [`Error::NoSuchBucket`], [`Error::PreconditionFailed`], [`Error::NoSpace`], [`Error::Poisoned`]: the key is
+    /// unchanged.
     pub async fn delete(&self, bucket: BucketId, key: &[u8], condition: Condition) -> Result<bool> {
         let key = object_key(bucket, key)?;
         self.shared.check_writable()?;
-        let _guard = self.shared.locks.write(&key).await;
+        self.shared.check_bucket(bucket)?;
+        let guard = self.shared.locks.write(&key).await;
         let current = self.shared.object(&key).await?;
         condition.check(current.as_ref())?;
         if current.is_none() {
             return Ok(false);
         }
         self.shared
-            .append(vec![Item::new(self.shared.tombstone(&key))])
+            .append(
+                vec![Item::new(self.shared.tombstone(&key))],
+                vec![guard.into()],
+            )
             .await?;
         Counters::add(&self.shared.counters.deletes, 1);
         Ok(true)
@@ -342,9 +357,12 @@ impl Store {
     ) -> Result<Object> {
         let key = object_key(bucket, key)?;
         self.shared.check_writable()?;
-        let _pin = self.shared.pins.pin(source.blob);
-        let _bucket = self.shared.locks.read(&bucket_lock(bucket)).await;
-        let _guard = self.shared.locks.write(&key).await;
+        let held = Held {
+            pins: vec![self.shared.pins.pin(source.blob)],
+            needs: Vec::new(),
+        };
+        let in_bucket = self.shared.locks.read(&bucket_lock(bucket)).await;
+        let guard = self.shared.locks.write(&key).await;
         condition.check(self.shared.object(&key).await?.as_ref())?;
         self.shared.check_bucket(bucket)?;
         let (shared, blob) = (Arc::clone(&self.shared), source.blob);
@@ -360,7 +378,12 @@ impl Store {
             .fill(&mut record);
         let object = self
             .shared
-            .append_name(&record, Vec::new(), Vec::new())
+            .append_name(
+                &record,
+                held,
+                Vec::new(),
+                vec![in_bucket.into(), guard.into()],
+            )
             .await?;
         Counters::add(&self.shared.counters.puts, 1);
         Ok(object)
@@ -373,13 +396,13 @@ impl Store {
     pub async fn set_acl(&self, bucket: BucketId, key: &[u8], acl: Acl) -> Result<Object> {
         let key = object_key(bucket, key)?;
         self.shared.check_writable()?;
-        let _guard = self.shared.locks.write(&key).await;
+        let guard = self.shared.locks.write(&key).await;
         let row = self.shared.row(key).await?.ok_or(Error::NoSuchKey)?;
         let payload = row.live.as_ref().ok_or(Error::NoSuchKey)?;
         let mut record = NameRecord::decode(payload).map_err(|_| Error::NoSuchKey)?;
         record.acl = acl;
         self.shared
-            .append_name(&record, Vec::new(), Vec::new())
+            .append_name(&record, Held::default(), Vec::new(), vec![guard.into()])
             .await
     }
 
@@ -402,7 +425,9 @@ impl Store {
             })
             .await?;
         let entries = page.entries.into_iter().filter_map(|entry| match entry {
-            RowEntry::Key { row, .. } => Object::of_row(&row).map(ListEntry::Object),
+            RowEntry::Key { row, .. } => {
+                Object::of_row(&row).map(|object| ListEntry::Object(Box::new(object)))
+            }
             RowEntry::Prefix(prefix) => Some(ListEntry::Prefix(prefix)),
         });
         Ok(ListPage {

@@ -4,20 +4,17 @@
 //! before anything is written, and the indexes catch up before anyone reads.
 
 use super::applier::{Applier, ChannelSink};
-use super::fetch::SameRecord;
-use super::replay::replay;
+use super::open_indexes::open_indexes;
 use super::shared::{Health, Shared};
 use super::workers::Workers;
 use super::{Options, in_flight, key_locks, pins, recent};
-use crate::apply::{Indexes, names_error};
 use crate::budget::Budget;
 use crate::clock::{Clock, Entropy};
 use crate::durable;
 use crate::error::{DamageKind, Error, Place, Result};
 use crate::format::{FORMAT_VERSION, Geometry, StoreId, Superblock, SuperblockError, key_check};
-use crate::index::Covered;
-use crate::index::hash::{HashIndex, PageSource};
-use crate::index::names::{Kv, NameIndex, NamesError};
+use crate::index::hash::PageSource;
+use crate::index::names::Kv;
 use crate::io::reactor::Reactor;
 use crate::io::{Disk, DiskPath};
 use crate::log::{
@@ -27,7 +24,7 @@ use crate::log::{
 use crate::position::{Hlc, Incarnation, LogPoint, NodeId, Offset, SegmentNumber};
 use crate::secret::StoreKey;
 use crate::stats::Counters;
-use crate::sync::{Arc, Mutex, RwLock, mpsc};
+use crate::sync::{Arc, Mutex, mpsc};
 
 /// The file that says who this store is.
 const SUPERBLOCK: &str = "superblock";
@@ -35,6 +32,9 @@ const SUPERBLOCK: &str = "superblock";
 const STORE_KEY: &str = "store.key";
 /// More than any superblock of a later version could need to be told from a foreign file.
 const SUPERBLOCK_READ_MAX: usize = 64 * 1024;
+
+/// With less memory than so many extents, a few large bodies would wait for each other.
+const MEMORY_EXTENTS_MIN: usize = 16;
 
 /// Operations that one log queue may have in flight: two batches and a sync.
 const QUEUE_DEPTH: usize = 8;
@@ -71,6 +71,7 @@ pub(crate) struct OpenedStore {
 
 /// Opens the store on `parts.disk`, or makes it.
 pub(crate) fn open(parts: Parts, options: &Options) -> Result<OpenedStore> {
+    check_options(options)?;
     let disk = Arc::clone(&parts.disk);
     let (mut superblock, key, created) = identify(&*disk, &parts, options)?;
     let node = superblock.node;
@@ -93,7 +94,6 @@ pub(crate) fn open(parts: Parts, options: &Options) -> Result<OpenedStore> {
         disk: Arc::clone(&disk),
         clock: Arc::clone(&parts.clock),
         entropy: Arc::clone(&parts.entropy),
-        store: superblock.store,
         node,
         geometry: superblock.geometry,
         indexes,
@@ -103,6 +103,7 @@ pub(crate) fn open(parts: Parts, options: &Options) -> Result<OpenedStore> {
         pins: Arc::new(pins::Pins::default()),
         recent: recent::Recent::new(recent_bytes),
         budget: Budget::new(options.memory_bytes - recent_bytes),
+        damaged: super::damaged::DamagedPlaces::default(),
         locks: key_locks::KeyLocks::default(),
         compute: parts.compute,
         lookup: parts.lookup,
@@ -110,7 +111,6 @@ pub(crate) fn open(parts: Parts, options: &Options) -> Result<OpenedStore> {
         counters: Arc::clone(&counters),
         applied: Mutex::new(tail.end),
         health: Mutex::new(Health::Ok),
-        catalog_lock: tokio::sync::Mutex::new(()),
         checkpoint_lock: Mutex::new(()),
     });
     let (sender, receiver) = mpsc::channel();
@@ -144,6 +144,17 @@ pub(crate) fn open(parts: Parts, options: &Options) -> Result<OpenedStore> {
     })
 }
 
+/// Refuses options that no store could work with.
+fn check_options(options: &Options) -> Result<()> {
+    if options.memory_bytes < options.geometry.extent_bytes as usize * MEMORY_EXTENTS_MIN {
+        return Err(Error::Invalid {
+            what: "memory",
+            why: "it holds at least 16 extents: 16 MiB with extents of 1 MiB",
+        });
+    }
+    Ok(())
+}
+
 /// Reads who the store is, or makes a new one in an empty folder.
 fn identify(
     disk: &dyn Disk,
@@ -152,14 +163,20 @@ fn identify(
 ) -> Result<(Superblock, StoreKey, bool)> {
     let dir = &parts.dir;
     let root = DiskPath::root();
-    let path = root.join(SUPERBLOCK);
-    let look = |source| Error::io("read", &path, source);
-    if disk.exists(&path).map_err(look)? {
-        let bytes = durable::read(disk, &path, SUPERBLOCK_READ_MAX).map_err(look)?;
-        let superblock = decode_superblock(&bytes, dir)?;
+    if let Some((superblock, copies)) = read_superblock(disk, dir)? {
+        if copies < 2 {
+            tracing::warn!("one copy of the superblock was damaged; both are written anew");
+        }
+        if superblock.unknown_read_only() != 0 {
+            return Err(Error::ReadOnlyFeatures {
+                dir: dir.clone(),
+                flags: superblock.unknown_read_only(),
+            });
+        }
         let key = read_key(disk, dir, &superblock)?;
         return Ok((superblock, key, false));
     }
+    let look = |source| Error::io("list", &root, source);
     let names = disk.list(&root).map_err(look)?;
     let ours = |name: &String| {
         matches!(
@@ -180,15 +197,17 @@ fn identify(
         .map(|(superblock, key)| (superblock, key, true))
 }
 
-fn decode_superblock(bytes: &[u8], dir: &str) -> Result<Superblock> {
+/// The superblock, and how many of its copies verify; `None` if there is none.
+pub(crate) fn read_superblock(disk: &dyn Disk, dir: &str) -> Result<Option<(Superblock, u8)>> {
+    let path = DiskPath::root().join(SUPERBLOCK);
+    let look = |source| Error::io("read", &path, source);
+    if !disk.exists(&path).map_err(look)? {
+        return Ok(None);
+    }
+    let bytes = durable::read(disk, &path, SUPERBLOCK_READ_MAX).map_err(look)?;
     let dir = dir.to_owned();
-    match Superblock::decode(bytes) {
-        Ok((superblock, copies)) => {
-            if copies < 2 {
-                tracing::warn!("one copy of the superblock was damaged; it is written anew");
-            }
-            Ok(superblock)
-        }
+    match Superblock::decode(&bytes) {
+        Ok(found) => Ok(Some(found)),
         Err(SuperblockError::NoValidCopy) => Err(Error::Superblock {
             dir,
             problem: "damaged",
@@ -204,7 +223,8 @@ fn decode_superblock(bytes: &[u8], dir: &str) -> Result<Superblock> {
     }
 }
 
-fn read_key(disk: &dyn Disk, dir: &str, superblock: &Superblock) -> Result<StoreKey> {
+/// The store's key, checked against the superblock.
+pub(crate) fn read_key(disk: &dyn Disk, dir: &str, superblock: &Superblock) -> Result<StoreKey> {
     let path = DiskPath::root().join(STORE_KEY);
     let look = |source| Error::io("read", &path, source);
     if !disk.exists(&path).map_err(look)? {
@@ -314,13 +334,14 @@ fn find_log(disk: &dyn Disk, segments: &Segments, node: NodeId) -> Result<LogEnd
         last_hlc,
         recovered,
         cut_bytes,
-        ..
+        damages,
     } = recover_tail(disk, &last)?;
     if recovered {
         tracing::info!(
             segment = last.number.0,
             end = data_end,
             cut_bytes,
+            damages,
             "the log was not closed: its end was found and sealed"
         );
     }
@@ -344,79 +365,4 @@ fn find_log(disk: &dyn Disk, segments: &Segments, node: NodeId) -> Result<LogEnd
         offset: Offset(data_end),
     };
     Ok(LogEnd { end, last_hlc })
-}
-
-/// Opens the indexes and lets them catch up with the log.
-fn open_indexes(
-    parts: &Parts,
-    options: &Options,
-    superblock: &Superblock,
-    key: StoreKey,
-    segments: &Segments,
-    end: LogPoint,
-) -> Result<Indexes> {
-    let disk = &*parts.disk;
-    let dir = DiskPath::root().join("index");
-    durable::create_dir(disk, &dir).map_err(|source| Error::io("create", &dir, source))?;
-    let store = superblock.store;
-    let (hash, opened) = HashIndex::open(
-        Arc::clone(&parts.disk),
-        Arc::clone(&parts.pages),
-        store.0,
-        options.hash,
-    )?;
-    if let Some(reason) = &opened.rebuild {
-        tracing::info!(%reason, "the hash index is rebuilt from the log");
-    }
-    let mut names = open_names(&*parts.kv, store)?;
-    let mut from_hash = point(&opened.covered, superblock.node);
-    let mut from_names = point(&names.covered(), superblock.node);
-    if from_hash.max(from_names) > end {
-        tracing::error!(
-            log = %end, hash_index = %from_hash, name_index = %from_names,
-            "the log ends before what the indexes had seen: part of it is lost; they are rebuilt from what is there"
-        );
-        hash.clear()?;
-        drop(names);
-        parts.kv.remove().map_err(names_error)?;
-        names = open_names(&*parts.kv, store)?;
-        (from_hash, from_names) = (LogPoint::default(), LogPoint::default());
-    }
-    let indexes = Indexes {
-        hash,
-        names,
-        catalog: RwLock::default(),
-        key,
-    };
-    let from = from_hash.min(from_names);
-    let same = SameRecord { disk, segments };
-    let replayed = replay(disk, segments, &indexes, superblock.node, from, end, &same)?;
-    indexes.load_catalog()?;
-    if replayed > 0 {
-        tracing::info!(records = replayed, from = %from, to = %end, "the indexes caught up with the log");
-        let covered = Covered::from([(superblock.node, end)]);
-        indexes.hash.checkpoint(&covered)?;
-        indexes.names.persist().map_err(names_error)?;
-    }
-    Ok(indexes)
-}
-
-fn point(covered: &Covered, node: NodeId) -> LogPoint {
-    covered.get(&node).copied().unwrap_or_default()
-}
-
-/// Opens the name index; one that cannot be used is thrown away, and starts empty.
-fn open_names(kv: &dyn KvSource, store: StoreId) -> Result<NameIndex> {
-    let open = || {
-        kv.open()
-            .and_then(|opened| NameIndex::open(opened, store.0))
-    };
-    match open() {
-        Err(NamesError::Rebuild(reason)) => {
-            tracing::warn!(%reason, "the name index is rebuilt from the log");
-            kv.remove().map_err(names_error)?;
-            open().map_err(names_error)
-        }
-        other => other.map_err(names_error),
-    }
 }

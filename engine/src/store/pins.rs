@@ -31,6 +31,7 @@ impl Pins {
     }
 
     /// How many ids are pinned.
+    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.counts.lock().len()
     }

@@ -3,7 +3,7 @@
 use super::fetch::{Source, to_usize};
 use super::object::Object;
 use super::shared::Shared;
-use crate::budget::{Grant, Share};
+use crate::budget::{Budget, Grant, Share};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::stats::Counters;
@@ -21,6 +21,7 @@ pub struct BlobReader {
     pieces: VecDeque<Piece>,
     current: Option<(Source, Range<u64>)>,
     remaining: u64,
+    share: Share,
     failed: bool,
     _pin: super::pins::Pin,
 }
@@ -78,6 +79,7 @@ impl BlobReader {
             pieces,
             current: None,
             remaining,
+            share: Budget::share(Some(object.size)),
             failed: false,
             _pin: pin,
         })
@@ -122,12 +124,18 @@ impl BlobReader {
         };
         // Chunks end at block boundaries, so that no block is read and checked twice.
         let block = u64::from(self.shared.geometry.crc_block_bytes);
-        let limit = (range.start + CHUNK_BYTES.max(block)) / block * block;
+        let pressed = self.shared.budget.under_pressure();
+        let chunk = if pressed {
+            block
+        } else {
+            CHUNK_BYTES.max(block)
+        };
+        let limit = (range.start + chunk) / block * block;
         let end = range.end.min(limit.max(range.start + 1));
         let grant = self
             .shared
             .budget
-            .take(Share::Large, to_usize(end - range.start))
+            .take(self.share, to_usize(end - range.start))
             .await;
         let bytes = self.shared.read_payload(source, range.start..end).await?;
         range.start = end;

@@ -64,7 +64,11 @@ impl Runtime {
             guarded(&for_applier, "applier", move || applier.run());
         })?;
         let (for_checkpoints, ring) = (Arc::clone(shared), Arc::clone(&bell));
-        let checkpointer = spawn("checkpointer", move || checkpoints(&for_checkpoints, &ring))?;
+        let checkpointer = spawn("checkpointer", move || {
+            guarded(&for_checkpoints, "checkpointer", || {
+                checkpoints(&for_checkpoints, &ring);
+            });
+        })?;
         let threads = Threads {
             writer,
             applier,

@@ -1,5 +1,6 @@
 //! What every part of an open store shares.
 
+use super::damaged::DamagedPlaces;
 use super::in_flight::InFlightMap;
 use super::key_locks::KeyLocks;
 use super::pins::Pins;
@@ -9,11 +10,11 @@ use crate::apply::Indexes;
 use crate::budget::Budget;
 use crate::clock::{Clock, Entropy};
 use crate::error::{Error, Result};
+use crate::format::Geometry;
 use crate::format::{Digests, RecordKind};
-use crate::format::{Geometry, StoreId};
 use crate::io::Disk;
 use crate::io::reactor::Reactor;
-use crate::log::{Draft, DraftId, Inbox, Item, Placed, Segments};
+use crate::log::{Draft, DraftId, Inbox, Item, Keep, Placed, Segments};
 use crate::position::{BucketId, LogPoint, NodeId};
 use crate::stats::Counters;
 use crate::sync::{Arc, Mutex, oneshot};
@@ -36,7 +37,6 @@ pub(crate) struct Shared {
     pub disk: Arc<dyn Disk>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
-    pub store: StoreId,
     pub node: NodeId,
     pub geometry: Geometry,
     pub indexes: Indexes,
@@ -46,6 +46,7 @@ pub(crate) struct Shared {
     pub pins: Arc<Pins>,
     pub recent: Recent,
     pub budget: Budget,
+    pub damaged: DamagedPlaces,
     pub locks: KeyLocks,
     /// Hashing and digests.
     pub compute: Workers,
@@ -56,8 +57,6 @@ pub(crate) struct Shared {
     /// Up to where the log is applied.
     pub applied: Mutex<LogPoint>,
     pub health: Mutex<Health>,
-    /// Serialises changes of the catalog, which are rare.
-    pub catalog_lock: tokio::sync::Mutex<()>,
     /// One checkpoint at a time.
     pub checkpoint_lock: Mutex<()>,
 }
@@ -76,9 +75,13 @@ impl Shared {
         )
     }
 
-    /// Queues records as neighbours in the log and waits until they are durable and applied; all or none of them survive a crash. Returns where the
-    /// first one lies.
-    pub async fn append(&self, items: Vec<Item>) -> Result<Placed> {
+    /// Queues records as neighbours in the log and waits until they are durable and applied; all or none of them survive a
+    /// crash. `keep` stays until then, or until they have failed, also if the caller gives up. Returns where the first one
+    /// lies.
+    pub async fn append(&self, mut items: Vec<Item>, keep: Vec<Keep>) -> Result<Placed> {
+        if let Some(last) = items.last_mut() {
+            last.keep = keep;
+        }
         let mut receipts: Vec<oneshot::Receiver<Result<Placed>>> = Vec::new();
         let last = items.len().saturating_sub(1);
         let items = items

@@ -2,22 +2,22 @@
 //! replication and expiry need no second mechanism.
 //!
 //! A part holds its upload's lock shared while it is named; completing and aborting hold it alone: a part cannot appear
-//! in an upload that is ending.
+//! in an upload that is ending. Locks are taken in one order: bucket, upload, key.
 
 use super::Store;
 use super::assemble::assemble;
 use super::blob_writer::{BlobWriter, Kind, StagedBlob};
 use super::object::{Attributes, Condition, Object, bucket_lock, hex};
+use super::part_list::{choose, multipart_etag};
 use crate::apply::names_error;
 use crate::error::{Error, Result};
 use crate::format::{Checksum, NameKey, NameRecord, UploadId};
 use crate::id::Id;
 use crate::index::names::{ListEntry as RowEntry, ListStart, NameRow};
-use crate::log::Item;
+use crate::log::{Item, Keep};
 use crate::position::BucketId;
 use crate::stats::Counters;
 use crate::sync::Arc;
-use md5::{Digest, Md5};
 
 /// The largest part number.
 pub const PARTS_MAX: u16 = 10_000;
@@ -114,7 +114,7 @@ impl Store {
             what: "key",
             why: "a key is 1 to 1,024 bytes of UTF-8 without NUL",
         })?;
-        let _bucket = self.shared.locks.read(&bucket_lock(bucket)).await;
+        let in_bucket = self.shared.locks.read(&bucket_lock(bucket)).await;
         self.shared.check_bucket(bucket)?;
         let mut bytes = [0; 16];
         self.shared.entropy.fill(&mut bytes);
@@ -126,7 +126,10 @@ impl Store {
         };
         attributes.fill(&mut record);
         self.shared
-            .append(vec![Item::new(self.shared.name_draft(&record)?)])
+            .append(
+                vec![Item::new(self.shared.name_draft(&record)?)],
+                vec![in_bucket.into()],
+            )
             .await?;
         Ok(id)
     }
@@ -171,9 +174,12 @@ impl Store {
             .and_then(|row| Part::of_row(1, row))
             .map(|part| part.size);
         let base = known.or(size_hint).unwrap_or(0).checked_mul(before);
-        // Values of subtrees exist only at offsets that are multiples of the extent.
-        let extent = u64::from(self.shared.geometry.extent_bytes);
-        Ok(base.filter(|base| base % extent == 0).unwrap_or(0))
+        // Values of subtrees exist only at offsets that are multiples of the extent, and no object is longer than the limit.
+        let geometry = &self.shared.geometry;
+        let possible = |base: &u64| {
+            base.is_multiple_of(u64::from(geometry.extent_bytes)) && *base <= geometry.object_max()
+        };
+        Ok(base.filter(possible).unwrap_or(0))
     }
 
     /// Makes a staged body a part of an upload. When this returns, it is durable.
@@ -197,12 +203,13 @@ impl Store {
         }
         self.shared.check_writable()?;
         let key = NameKey::part(bucket, upload, part);
-        let _upload = self
+        let in_bucket = self.shared.locks.read(&bucket_lock(bucket)).await;
+        let in_upload = self
             .shared
             .locks
             .read(&NameKey::upload(bucket, upload))
             .await;
-        let _guard = self.shared.locks.write(&key).await;
+        let guard = self.shared.locks.write(&key).await;
         self.upload(bucket, upload).await?;
         let record = NameRecord {
             etag: hex(&staged.md5),
@@ -211,8 +218,10 @@ impl Store {
             ..NameRecord::new(key, Some(staged.id), staged.size)
         };
         let mut item = Item::new(self.shared.name_draft(&record)?);
-        item.needs = staged.held.needs.clone();
-        self.shared.append(vec![item]).await?;
+        item.needs = staged.held.needs;
+        let mut keep = vec![in_bucket.into(), in_upload.into(), guard.into()];
+        keep.extend(staged.held.pins.into_iter().map(Keep::from));
+        self.shared.append(vec![item], keep).await?;
         Ok(Part {
             number: part,
             size: record.size,
@@ -226,8 +235,9 @@ impl Store {
     /// An upload in progress.
     ///
     /// # Errors
-    /// [`Error::NoSuchUpload`].
+    /// [`Error::NoSuchUpload`]; [`Error::NoSuchBucket`] if its bucket was deleted, for that ends its uploads.
     pub async fn upload(&self, bucket: BucketId, upload: UploadId) -> Result<Upload> {
+        self.shared.check_bucket(bucket)?;
         let row = self.shared.row(NameKey::upload(bucket, upload)).await?;
         row.and_then(|row| Upload::of_row(upload, &row))
             .ok_or(Error::NoSuchUpload)
@@ -295,7 +305,7 @@ impl Store {
     }
 
     /// Live rows of the reserved keys, and where to go on.
-    async fn reserved_rows(
+    pub(super) async fn reserved_rows(
         &self,
         bucket: BucketId,
         prefix: Vec<u8>,
@@ -336,7 +346,8 @@ impl Store {
         condition: Condition,
     ) -> Result<Object> {
         self.shared.check_writable()?;
-        let _upload = self
+        let in_bucket = self.shared.locks.read(&bucket_lock(bucket)).await;
+        let in_upload = self
             .shared
             .locks
             .write(&NameKey::upload(bucket, upload))
@@ -349,13 +360,15 @@ impl Store {
         let (id, size, held) = assemble(&self.shared, &chosen).await?;
         for need in &held.needs {
             need.decided().await;
+            if let Some(error) = need.failure() {
+                return Err(error);
+            }
         }
         let key = NameKey {
             bucket,
             key: begun.key,
         };
-        let _bucket = self.shared.locks.read(&bucket_lock(bucket)).await;
-        let _guard = self.shared.locks.write(&key).await;
+        let guard = self.shared.locks.write(&key).await;
         condition.check(self.shared.object(&key).await?.as_ref())?;
         self.shared.check_bucket(bucket)?;
         let mut record = NameRecord {
@@ -370,9 +383,10 @@ impl Store {
         }
         .fill(&mut record);
         let tombstones = self.tombstones(bucket, upload, &known);
+        let keep = vec![in_bucket.into(), in_upload.into(), guard.into()];
         let object = self
             .shared
-            .append_name(&record, held.needs.clone(), tombstones)
+            .append_name(&record, held, tombstones, keep)
             .await?;
         Counters::add(&self.shared.counters.puts, 1);
         Ok(object)
@@ -384,7 +398,8 @@ impl Store {
     /// [`Error::NoSuchUpload`].
     pub async fn abort_upload(&self, bucket: BucketId, upload: UploadId) -> Result<()> {
         self.shared.check_writable()?;
-        let _upload = self
+        let in_bucket = self.shared.locks.read(&bucket_lock(bucket)).await;
+        let in_upload = self
             .shared
             .locks
             .write(&NameKey::upload(bucket, upload))
@@ -394,13 +409,15 @@ impl Store {
             .await?;
         let tombstones = self.tombstones(bucket, upload, &known);
         self.shared
-            .append(tombstones.into_iter().map(Item::new).collect())
+            .append(
+                tombstones.into_iter().map(Item::new).collect(),
+                vec![in_bucket.into(), in_upload.into()],
+            )
             .await?;
         Ok(())
     }
 
-    /// Tombstones for the parts of an upload, and for itself last: a crash in between leaves an upload that can be ended
-    /// again.
+    /// Tombstones for the parts of an upload, and for itself.
     fn tombstones(
         &self,
         bucket: BucketId,
@@ -432,60 +449,4 @@ fn upload_prefix(bucket: BucketId, upload: UploadId) -> UploadPrefix {
     let mut key = NameKey::upload(bucket, upload).key;
     key.truncate(key.len() - size_of::<u16>());
     UploadPrefix(key)
-}
-
-/// The parts that a completion names, in order, checked.
-fn choose(known: &[Part], named: &[CompletePart], min_part_bytes: u64) -> Result<Vec<Part>> {
-    if named.is_empty() {
-        return Err(Error::Invalid {
-            what: "parts",
-            why: "there is none",
-        });
-    }
-    if named
-        .iter()
-        .zip(named.iter().skip(1))
-        .any(|(part, next)| part.number >= next.number)
-    {
-        return Err(Error::Invalid {
-            what: "parts",
-            why: "they are not in ascending order",
-        });
-    }
-    let mut chosen = Vec::with_capacity(named.len());
-    for name in named {
-        let part = known
-            .iter()
-            .find(|part| part.number == name.number && part.etag.eq_ignore_ascii_case(&name.etag))
-            .ok_or(Error::InvalidPart {
-                number: name.number,
-            })?;
-        chosen.push(part.clone());
-    }
-    if let Some((_, others)) = chosen.split_last()
-        && let Some(small) = others.iter().find(|part| part.size < min_part_bytes)
-    {
-        return Err(Error::PartTooSmall {
-            number: small.number,
-        });
-    }
-    Ok(chosen)
-}
-
-/// The ETag of a multipart object.
-fn multipart_etag(parts: &[Part]) -> Result<String> {
-    let mut digest = Md5::new();
-    for part in parts {
-        let md5 = decode_md5(&part.etag).ok_or(Error::InvalidPart {
-            number: part.number,
-        })?;
-        digest.update(md5);
-    }
-    let digest: [u8; 16] = digest.finalize().into();
-    Ok(format!("{}-{}", hex(&digest), parts.len()))
-}
-
-fn decode_md5(text: &str) -> Option<[u8; 16]> {
-    let number = u128::from_str_radix(text, 16).ok()?;
-    (text.len() == 32).then(|| number.to_be_bytes())
 }

@@ -9,6 +9,7 @@ pub(crate) enum Workers {
     /// Threads.
     Pool(Arc<rayon::ThreadPool>),
     /// The caller.
+    #[cfg(any(test, feature = "sim"))]
     Inline,
 }
 
@@ -48,6 +49,7 @@ impl Workers {
             Self::Pool(pool) => pool.spawn(move || {
                 let _ = sender.send(job());
             }),
+            #[cfg(any(test, feature = "sim"))]
             Self::Inline => {
                 let _ = sender.send(job());
             }

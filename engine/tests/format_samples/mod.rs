@@ -284,6 +284,7 @@ pub struct SegmentBuilder {
     footer: FooterBuilder,
     last: Hlc,
     synced: LogPoint,
+    stalled: bool,
 }
 
 impl SegmentBuilder {
@@ -299,11 +300,15 @@ impl SegmentBuilder {
             header,
             file,
             last: Hlc(CREATED_MS << 16),
+            stalled: false,
         }
     }
 
     pub fn batch(&mut self, records: &[Vec<u8>]) {
         let at = self.file.len();
+        if !self.stalled {
+            self.synced.offset = Offset(at as u64);
+        }
         let len = pad_to(
             BATCH_HEADER_LEN + records.iter().map(Vec::len).sum::<usize>(),
             self.header.geometry.block_bytes as usize,
@@ -326,7 +331,11 @@ impl SegmentBuilder {
             self.file.extend_from_slice(record);
         }
         self.file.resize(at + len, 0);
-        self.synced.offset = Offset(self.file.len() as u64);
+    }
+
+    /// From now on, batches are written before the last one is synced.
+    pub fn stall(&mut self) {
+        self.stalled = true;
     }
 
     /// Bytes where a batch was, which recovery gave up.

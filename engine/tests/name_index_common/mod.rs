@@ -1,10 +1,17 @@
 //! What the tests of the name index share: a disk in memory that loses what was not synced, random changes, a model.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test that cannot go on should stop, and says how to repeat it"
+)]
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use bytes::Bytes;
+use moraine_engine::format::NameKey;
 use moraine_engine::index::names::{
     DiskKv, DiskOptions, ListEntry, ListPage, ListQuery, ListStart, MemoryKv, NameChange,
-    NameIndex, NameKey, NameRow, Usage,
+    NameIndex, NameRow, Usage,
 };
 use moraine_engine::io::{Disk, DiskPath, File, OpenMode, Queue, Space};
 use moraine_engine::{

@@ -1,6 +1,7 @@
 //! How the index becomes durable: flush the shards, then write the mark that names them.
 
 use super::HashIndex;
+use super::files::ShardFile;
 use super::mark::Mark;
 use super::table::Table;
 use crate::error::{Error, Result};
@@ -23,7 +24,10 @@ impl HashIndex {
         if !dirty && mark.covered == *covered {
             return Ok(());
         }
-        self.write_checkpoint(&mut mark, covered, false)
+        let unneeded = self.write_checkpoint(&mut mark, covered, false)?;
+        drop(mark);
+        self.remove_files(&unneeded);
+        Ok(())
     }
 
     /// A checkpoint that marks the index clean. Refuses all changes from then on; lookups go on.
@@ -31,10 +35,25 @@ impl HashIndex {
         let mut mark = self.mark.lock();
         self.check_open()?;
         self.stop(Error::Closed);
-        self.write_checkpoint(&mut mark, covered, true)
+        let unneeded = self.write_checkpoint(&mut mark, covered, true)?;
+        drop(mark);
+        self.remove_files(&unneeded);
+        Ok(())
     }
 
-    fn write_checkpoint(&self, mark: &mut Mark, covered: &Covered, clean: bool) -> Result<()> {
+    fn remove_files(&self, files: &[ShardFile]) {
+        for file in files {
+            self.files.remove(*file);
+        }
+    }
+
+    /// Flushes, then writes the mark. Returns the files that are not needed any more.
+    fn write_checkpoint(
+        &self,
+        mark: &mut Mark,
+        covered: &Covered,
+        clean: bool,
+    ) -> Result<Vec<ShardFile>> {
         let next = mark.sequence.checked_add(1);
         let sequence = next.ok_or_else(|| self.poison_with("its sequence is used up"))?;
         let mut new = Mark {
@@ -62,10 +81,10 @@ impl HashIndex {
             synced.map_err(|error| self.poison(error))?;
         }
         self.commit(mark, new)?;
-        for (shard, state) in self.shards.iter().zip(&mark.shards) {
-            shard.write().end_flush(&self.files, *state);
-        }
-        Ok(())
+        let states = self.shards.iter().zip(&mark.shards);
+        Ok(states
+            .flat_map(|(shard, state)| shard.write().end_flush(*state))
+            .collect())
     }
 
     /// Flushes a shard. After a failure the kernel may show pages that the disk does not hold, even to the next
@@ -85,7 +104,7 @@ impl HashIndex {
     fn commit(&self, mark: &mut Mark, new: Mark) -> Result<()> {
         let (bytes, limit) = {
             let segments = self.segments.read();
-            let low = segments.left() < self.config.number_block / 2;
+            let low = segments.left() <= self.config.number_block / 2;
             let block = if low { self.config.number_block } else { 0 };
             let limit = segments.limit_for(block);
             (new.encode(&segments, limit), limit)
@@ -105,6 +124,7 @@ impl HashIndex {
 
     /// Called before every change: makes the first one possible.
     pub(super) fn start_changing(&self) -> Result<()> {
+        self.check_open()?;
         if self.changing.load(Ordering::Acquire) {
             return Ok(());
         }
@@ -113,8 +133,8 @@ impl HashIndex {
         self.prepare_changes(&mut mark)
     }
 
-    /// Before the first change the mark must not say clean any more, durably; and files that it does not name, left by
-    /// a crash, are in the way.
+    /// Before the first change: the mark that was adopted must be durable itself, as a process may have died between its
+    /// rename and the sync of the folder; it must not say clean any more; and what a crash left behind goes.
     fn prepare_changes(&self, mark: &mut Mark) -> Result<()> {
         if self.changing.load(Ordering::Acquire) {
             return Ok(());
@@ -124,6 +144,8 @@ impl HashIndex {
             unclean.clean = false;
             self.commit(mark, unclean)?;
         }
+        let synced = self.files.sync_names();
+        synced.map_err(|error| self.poison(error))?;
         self.remove_leftovers(mark)?;
         self.changing.store(true, Ordering::Release);
         Ok(())

@@ -12,6 +12,7 @@ use crate::id::Id;
 use crate::io::{Disk, DiskPath, OpenMode};
 use crate::sync::Arc;
 use std::io;
+use std::ops::RangeInclusive;
 
 /// The mark's name in the folder.
 const MARK: &str = "mark";
@@ -207,7 +208,7 @@ impl Files {
         &self,
         file: ShardFile,
         pages: u64,
-        sequence: u32,
+        sequences: RangeInclusive<u32>,
     ) -> Result<Result<Table, RebuildReason>> {
         let shard = file.shard;
         let path = self.path(file);
@@ -231,7 +232,7 @@ impl Files {
             .map_err(self.error("map", &path))?;
         let header = self.header(file, pages);
         let table = Table::new(mapped, header, self.salt);
-        Ok(table.verify_header(sequence).map(|()| table))
+        Ok(table.verify_header(sequences).map(|()| table))
     }
 }
 

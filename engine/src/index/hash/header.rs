@@ -10,11 +10,13 @@
 //! | 6 | version (lower half), CRC32C of words 0 to 5 and the version (upper half) |
 //! | 7 | sequence of the last checkpoint that flushed it (lower half), CRC32C of words 0 to 6 and the sequence (upper half) |
 //!
-//! Only word 7 changes while the file lives. The kernel may write it early: a sequence above the mark's says nothing,
-//! one below it says that the file is older than the mark.
+//! Only word 7 changes while the file lives. A sequence below the one that the mark says of the shard means that the
+//! file is older than the mark. The kernel may write the word before the checkpoint's mark is durable; but no checkpoint
+//! follows one that did not end, so a sequence more than one above the mark's own means that the mark is too old.
 
 use super::pages::LINE_WORDS;
 use super::reason::RebuildReason;
+use std::ops::RangeInclusive;
 
 const MAGIC: u64 = u64::from_le_bytes(*b"MORHSHRD");
 const VERSION: u32 = 1;
@@ -75,11 +77,11 @@ impl ShardHeader {
         [a, b, c, d, e, f, g, self.sequence_word(sequence)]
     }
 
-    /// Checks that `line` is this header with at least `sequence`.
+    /// Checks that `line` is this header, with a sequence in `sequences`.
     pub(super) fn verify(
         &self,
         line: &[u64; LINE_WORDS],
-        sequence: u32,
+        sequences: RangeInclusive<u32>,
     ) -> Result<(), RebuildReason> {
         let shard = self.shard;
         let damaged = RebuildReason::DamagedShardHeader { shard };
@@ -96,8 +98,11 @@ impl ShardHeader {
         if *found != self.fixed() {
             return Err(RebuildReason::OtherShard { shard });
         }
-        if newest < sequence {
+        if newest < *sequences.start() {
             return Err(RebuildReason::StaleShard { shard });
+        }
+        if newest > *sequences.end() {
+            return Err(RebuildReason::StaleMark { shard });
         }
         Ok(())
     }
@@ -118,10 +123,12 @@ mod tests {
     #[test]
     fn it_accepts_itself_and_nothing_older_or_other() {
         let line = HEADER.line(5);
-        assert_eq!(HEADER.verify(&line, 5), Ok(()));
-        assert_eq!(HEADER.verify(&line, 4), Ok(()));
+        assert_eq!(HEADER.verify(&line, 5..=5), Ok(()));
+        assert_eq!(HEADER.verify(&line, 4..=6), Ok(()));
+        let newer = RebuildReason::StaleMark { shard: 1 };
+        assert_eq!(HEADER.verify(&line, 3..=4), Err(newer));
         let stale = RebuildReason::StaleShard { shard: 1 };
-        assert_eq!(HEADER.verify(&line, 6), Err(stale));
+        assert_eq!(HEADER.verify(&line, 6..=7), Err(stale));
         let other = RebuildReason::OtherShard { shard: 1 };
         for others in [
             ShardHeader { shard: 0, ..HEADER },
@@ -139,7 +146,7 @@ mod tests {
                 ..HEADER
             },
         ] {
-            assert_eq!(HEADER.verify(&others.line(5), 5), Err(other));
+            assert_eq!(HEADER.verify(&others.line(5), 5..=5), Err(other));
         }
     }
 
@@ -148,10 +155,10 @@ mod tests {
         for bit in 0..512 {
             let mut line = HEADER.line(5);
             line[bit / 64] ^= 1 << (bit % 64);
-            assert!(HEADER.verify(&line, 5).is_err(), "bit {bit}");
+            assert!(HEADER.verify(&line, 5..=5).is_err(), "bit {bit}");
         }
         let empty = RebuildReason::DamagedShardHeader { shard: 1 };
-        assert_eq!(HEADER.verify(&[0; 8], 0), Err(empty));
+        assert_eq!(HEADER.verify(&[0; 8], 0..=0), Err(empty));
     }
 
     #[test]

@@ -109,7 +109,8 @@ fn adopt(
             shards.push(new_shard(files, config, shard, next_generation)?);
             continue;
         }
-        let table = match files.adopt(file, state.pages, state.sequence)? {
+        let sequences = state.sequence..=mark.sequence.saturating_add(1);
+        let table = match files.adopt(file, state.pages, sequences)? {
             Ok(table) => table,
             Err(reason) => return Ok(Err(reason)),
         };

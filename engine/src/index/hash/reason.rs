@@ -54,6 +54,12 @@ pub enum RebuildReason {
         /// The shard.
         shard: u32,
     },
+    /// The mark is older than a shard's file.
+    #[error("the mark is older than shard {shard}")]
+    StaleMark {
+        /// The shard.
+        shard: u32,
+    },
     /// A shard's content is not what the mark of a clean shutdown says.
     #[error("the content of shard {shard} is damaged")]
     DamagedShard {

@@ -122,12 +122,16 @@ impl HashIndex {
         if let Some(number) = self.segments.read().number(node, segment) {
             return Ok(number);
         }
-        let mut mark = self.mark.lock();
         let assign = || {
             let mut segments = self.segments.write();
             let known = segments.number(node, segment);
             known.or_else(|| segments.assign(node, segment))
         };
+        if let Some(number) = assign() {
+            return Ok(number);
+        }
+        // Seldom: checkpoints reserve ahead, and only here does an insert wait for one that is in progress.
+        let mut mark = self.mark.lock();
         if let Some(number) = assign() {
             return Ok(number);
         }

@@ -15,6 +15,7 @@ use super::location::{Packed, Tag};
 use super::pages::{LINE_WORDS, PAGE_LINES, Pages, WORD_BYTES};
 use super::reason::RebuildReason;
 use std::io;
+use std::ops::RangeInclusive;
 
 /// Slots of a bucket.
 pub(super) const BUCKET_SLOTS: u64 = 4;
@@ -88,8 +89,11 @@ impl Table {
         }
     }
 
-    pub(super) fn verify_header(&self, sequence: u32) -> Result<(), RebuildReason> {
-        self.header.verify(&self.pages.load_line(0), sequence)
+    pub(super) fn verify_header(
+        &self,
+        sequences: RangeInclusive<u32>,
+    ) -> Result<(), RebuildReason> {
+        self.header.verify(&self.pages.load_line(0), sequences)
     }
 
     /// States that the checkpoint `sequence` flushes the file, and flushes it.

@@ -58,8 +58,9 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Takes the record in, unless the index has the same version of the name or a newer one.
-    pub fn add(&mut self, change: &NameChange, usage: &BTreeMap<BucketId, Usage>) -> Result<()> {
+    /// Takes the record in, unless the index has the same version of the name or a newer one. `usage` tells what a
+    /// bucket held before this commit.
+    pub fn add(&mut self, change: &NameChange, usage: &dyn Fn(BucketId) -> Usage) -> Result<()> {
         let NameKey { bucket, key } = &change.key;
         if key.len() > KEY_MAX {
             return Err(NamesError::KeyTooLong {
@@ -107,12 +108,12 @@ impl<'a> Plan<'a> {
         name: &NameKey,
         old: Option<&NameRow>,
         new: &NameRow,
-        usage: &BTreeMap<BucketId, Usage>,
+        usage: &dyn Fn(BucketId) -> Usage,
     ) -> Result<()> {
         if name.bucket == BucketId(0) {
             return Ok(());
         }
-        let before = || usage.get(&name.bucket).copied().unwrap_or_default();
+        let before = || usage(name.bucket);
         let counters = self.usage.entry(name.bucket).or_insert_with(before);
         let reserved = row::is_reserved(&name.key);
         if let Some(old) = old.filter(|old| old.live.is_some()) {

@@ -7,12 +7,12 @@
 //! Damage: every block of a table has a checksum that is verified when it is read from disk, every journal batch one that
 //! is verified when it is replayed. `fjall` answers some damage with a panic while it opens; that is caught here. What
 //! only a background compaction runs into poisons the store: no commit succeeds any more. The folder is then marked, and
-//! the next open reads every row before it trusts it. Known weakness: the first 13 bytes of a journal batch (its number
-//! and its count) have no checksum; a bit that flips there, in the unflushed tail, between a crash and the next open, can
-//! lose or reorder that batch unseen. `fsck`, which compares the index with the log, finds it.
+//! the next open reads every row before it trusts it. The one thing in the
+//! journal that has no checksum is covered by [`journal`].
 
 use super::error::{NamesError, RebuildReason, Result};
-use super::kv::{self, Change, Kv, KvStats, Table, Visit};
+use super::journal;
+use super::kv::{self, Change, Kv, KvStats, Table, Visit, Visitor};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use std::fs;
 use std::io;
@@ -28,8 +28,12 @@ const SUSPECT: &str = "suspect";
 const REMOVED: &str = "removed";
 /// The file that `fjall` writes once a new folder is complete.
 const VERSION: &str = "version";
+/// The folder of a tree's sorted tables, which are never written again.
+const TABLES: &str = "tables";
 /// Bytes of journals before the oldest is made superfluous by a flush: bounds the replay after a crash to about a second.
 const JOURNALS_MAX: u64 = 128 << 20;
+/// Open files: tables are 64 MiB each, so this reaches 16 GiB of index, about 35 million names, without reopening any.
+const FILES_MAX: usize = 256;
 /// One thread flushes while the other compacts.
 const WORKERS: usize = 2;
 
@@ -56,6 +60,8 @@ pub struct DiskKv {
     path: PathBuf,
     database: Database,
     tree: Keyspace,
+    /// The folder, if it is a copy. Last, so that it goes after the database was closed.
+    scratch: Option<Scratch>,
 }
 
 impl DiskKv {
@@ -67,12 +73,26 @@ impl DiskKv {
             path: path.to_owned(),
             database,
             tree,
+            scratch: None,
         };
         let suspect = path.join(SUSPECT);
         if suspect.exists() {
             store.verify()?;
             fs::remove_file(&suspect).map_err(|source| operating("open", source))?;
         }
+        Ok(store)
+    }
+
+    /// Opens a copy of a stopped store's folder, for `fsck`: the original is not changed. `fjall` cannot open read-only.
+    ///
+    /// The copy is a new folder `scratch`, which goes with the store. Tables, which `fjall` never changes but only
+    /// removes, are hard links where `scratch` is on the same file system; journals (up to 200 MiB) are copied.
+    pub fn open_for_check(path: &Path, scratch: &Path, options: DiskOptions) -> Result<Self> {
+        check_folder(path)?;
+        let copy = Scratch(scratch.to_owned());
+        copy_folder(path, &copy.0).map_err(|source| operating("copy", source))?;
+        let mut store = Self::open(&copy.0, options)?;
+        store.scratch = Some(copy);
         Ok(store)
     }
 
@@ -98,13 +118,18 @@ impl DiskKv {
         Ok(())
     }
 
-    /// Translates an error, and leaves a mark for the next open if a background job failed.
-    fn failed(&self, op: &'static str, error: fjall::Error) -> NamesError {
+    /// Runs a write, and leaves a mark for the next open if a background job failed: what stopped it may be damage.
+    fn write(&self, op: &'static str, call: impl FnOnce() -> fjall::Result<()>) -> Result<()> {
+        let error = match catch_unwind(AssertUnwindSafe(call)) {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => error,
+            Err(_) => fjall::Error::Poisoned,
+        };
         if matches!(error, fjall::Error::Poisoned) {
             // Without the mark the next open is only less suspicious; the error is reported either way.
-            let _ = fs::write(self.path.join(SUSPECT), b"");
+            self.distrust();
         }
-        translate(op, error)
+        Err(translate(op, error))
     }
 }
 
@@ -127,7 +152,7 @@ impl Kv for DiskKv {
                 None => batch.remove(&self.tree, key),
             }
         }
-        batch.commit().map_err(|error| self.failed("commit", error))
+        self.write("commit", || batch.commit())
     }
 
     fn range(
@@ -135,7 +160,7 @@ impl Kv for DiskKv {
         table: Table,
         from: Bound<&[u8]>,
         to: Bound<&[u8]>,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<Visit>,
+        visit: &mut Visitor<'_>,
     ) -> Result<()> {
         if kv::is_empty(from, to) {
             return Ok(());
@@ -163,10 +188,13 @@ impl Kv for DiskKv {
         }
     }
 
+    fn distrust(&self) {
+        // A folder that cannot be written keeps its damage; the checksums find it again.
+        let _ = fs::write(self.path.join(SUSPECT), b"");
+    }
+
     fn persist(&self) -> Result<()> {
-        self.database
-            .persist(PersistMode::SyncData)
-            .map_err(|error| self.failed("persist", error))
+        self.write("persist", || self.database.persist(PersistMode::SyncData))
     }
 
     fn stats(&self) -> Result<KvStats> {
@@ -178,6 +206,31 @@ impl Kv for DiskKv {
     }
 }
 
+/// A folder that is removed when the value is dropped.
+struct Scratch(PathBuf);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // Nobody is left to tell; what stays behind is a copy that no open looks at.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir(to)?;
+    let tables = from.file_name().is_some_and(|name| name == TABLES);
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        if entry.file_type()?.is_dir() {
+            copy_folder(&source, &target)?;
+        } else if !tables || fs::hard_link(&source, &target).is_err() {
+            fs::copy(&source, &target)?;
+        }
+    }
+    Ok(())
+}
+
 /// Refuses a folder that `fjall` would take for a new one although it holds files of an old one.
 fn check_folder(path: &Path) -> Result<()> {
     let entries = match fs::read_dir(path) {
@@ -187,6 +240,9 @@ fn check_folder(path: &Path) -> Result<()> {
     };
     if entries > 0 && (!path.join(VERSION).exists() || path.join(REMOVED).exists()) {
         return Err(RebuildReason::Storage("its folder is incomplete".to_owned()).into());
+    }
+    if entries > 0 && !journal::in_order(path).map_err(|source| operating("open", source))? {
+        return Err(RebuildReason::Storage("its journal is out of order".to_owned()).into());
     }
     Ok(())
 }
@@ -213,6 +269,7 @@ fn open(path: &Path, options: DiskOptions) -> fjall::Result<(Database, Keyspace)
         .cache_size(options.cache_bytes)
         .max_journaling_size(JOURNALS_MAX)
         .worker_threads(WORKERS)
+        .max_cached_files(Some(FILES_MAX))
         .open()?;
     let tree = database.keyspace(TREE, || {
         KeyspaceCreateOptions::default().max_memtable_size(options.memtable_bytes)

@@ -1,7 +1,7 @@
 //! [`NameIndex`]: the one door to the names of a store, on top of any [`Kv`].
 
 use super::apply::{NameChange, Plan};
-use super::error::{RebuildReason, Result};
+use super::error::{NamesError, RebuildReason, Result};
 use super::kv::{Change, Kv, KvStats, Table, Visit};
 use super::list::{self, ListEntry, ListPage, ListQuery, ListStart, Space};
 use super::row::{self, NameRow};
@@ -22,6 +22,8 @@ const CLEAR_BATCH: usize = 4096;
 /// Reads may run on any number of threads beside one [`NameIndex::apply`]; applies wait for each other.
 pub struct NameIndex {
     kv: Box<dyn Kv>,
+    /// Held by whoever commits. Apart from `current`, so that no reader of that waits for the disk.
+    writing: Mutex<()>,
     current: Mutex<Current>,
 }
 
@@ -47,7 +49,7 @@ impl Current {
 impl NameIndex {
     /// Opens the index of the store with this id. An empty one covers nothing.
     ///
-    /// [`NamesError::Rebuild`](super::NamesError::Rebuild) means: throw the stored index away and apply the log from its start.
+    /// [`NamesError::Rebuild`] means: throw the stored index away and apply the log from its start.
     pub fn open(kv: Box<dyn Kv>, store: [u8; 16]) -> Result<Self> {
         let mut current = Current::new(store);
         match kv.get(Table::Meta, STATE_KEY)? {
@@ -67,8 +69,27 @@ impl NameIndex {
         }
         Ok(Self {
             kv,
+            writing: Mutex::new(()),
             current: Mutex::new(current),
         })
+    }
+
+    /// Opens the index, or an empty one in its place if the stored one cannot be gone on with; then also says why.
+    ///
+    /// An index that was emptied, like one that is new, covers nothing: the caller applies the log from its start.
+    pub fn open_or_empty(
+        store: [u8; 16],
+        open: impl Fn() -> Result<Box<dyn Kv>>,
+        remove: impl FnOnce() -> Result<()>,
+    ) -> Result<(Self, Option<RebuildReason>)> {
+        match open().and_then(|kv| Self::open(kv, store)) {
+            Ok(index) => Ok((index, None)),
+            Err(NamesError::Rebuild(reason)) => {
+                remove()?;
+                Ok((Self::open(open()?, store)?, Some(reason)))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// The name of the storage engine, for the log and the metrics.
@@ -88,22 +109,24 @@ impl NameIndex {
     ///
     /// Idempotent: a record whose version is not newer than the name's is passed over. `covered` are points up to which
     /// everything is in, once these records are; `hlc` is the highest stamp seen. After an error that is not
-    /// [`NamesError::KeyTooLong`](super::NamesError::KeyTooLong) the index must not be written until it was opened again.
+    /// [`NamesError::KeyTooLong`] the index must not be written until it was opened again.
     pub fn apply(&self, changes: &[NameChange], covered: &Covered, hlc: Hlc) -> Result<()> {
-        let mut current = self.current.lock();
+        let _writing = self.writing.lock();
+        let before = self.current.lock().state.clone();
         let mut plan = Plan::new(self.kv.as_ref());
-        let mut state = current.state.clone();
+        let mut state = before.clone();
         let mut stamp = hlc;
         for change in changes {
-            plan.add(change, &current.usage)?;
+            plan.add(change, &|bucket| self.usage(bucket))?;
             stamp = stamp.max(change.version.hlc);
         }
         state.advance(covered, stamp);
-        if plan.is_empty() && state == current.state {
+        if plan.is_empty() && state == before {
             return Ok(());
         }
         let (changes, usage) = plan.finish(&state);
         self.kv.commit(changes)?;
+        let mut current = self.current.lock();
         current.state = state;
         current.usage.extend(usage);
         Ok(())
@@ -227,6 +250,11 @@ impl NameIndex {
         self.current.lock().state.hlc
     }
 
+    /// Notes that a row was found damaged, so that the next open looks at all of them.
+    pub fn distrust(&self) {
+        self.kv.distrust();
+    }
+
     /// Makes every apply so far durable.
     pub fn persist(&self) -> Result<()> {
         self.kv.persist()
@@ -237,10 +265,11 @@ impl NameIndex {
         self.kv.stats()
     }
 
-    /// Empties the index, durably; it covers nothing then. A crash midway leaves one that must be rebuilt.
+    /// Empties the index row by row, durably; it covers nothing then. A crash midway leaves one that must be rebuilt.
+    ///
+    /// A large index on disk is emptied faster by removing its folder: [`NameIndex::open_or_empty`].
     pub fn clear(&self) -> Result<()> {
-        let mut current = self.current.lock();
-        let store = current.state.store;
+        let _writing = self.writing.lock();
         // The state goes first: rows without a state are never taken for an index.
         for table in [Table::Meta, Table::Names, Table::Reverse] {
             while let Some(changes) = removals(self.kv.as_ref(), table)? {
@@ -248,7 +277,8 @@ impl NameIndex {
             }
         }
         self.kv.persist()?;
-        *current = Current::new(store);
+        let mut current = self.current.lock();
+        *current = Current::new(current.state.store);
         Ok(())
     }
 

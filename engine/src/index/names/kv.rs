@@ -58,6 +58,9 @@ pub enum Visit {
     Stop,
 }
 
+/// Is shown the rows of a range: key and value.
+pub type Visitor<'a> = dyn FnMut(&[u8], &[u8]) -> Result<Visit> + 'a;
+
 /// The size of a store.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct KvStats {
@@ -82,11 +85,15 @@ pub trait Kv: Send + Sync {
         table: Table,
         from: Bound<&[u8]>,
         to: Bound<&[u8]>,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<Visit>,
+        visit: &mut Visitor<'_>,
     ) -> Result<()>;
 
     /// Makes every commit so far durable.
     fn persist(&self) -> Result<()>;
+
+    /// Remembers that something in it was found damaged: the next open verifies all of it. Nothing to do where opening
+    /// always does.
+    fn distrust(&self) {}
 
     /// How large it is.
     fn stats(&self) -> Result<KvStats>;

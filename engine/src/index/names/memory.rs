@@ -6,7 +6,7 @@
 //! Snapshot: magic 8 | BLAKE3 of the rest 32 | rows, each: table u8 | key length u32 | value length u32 | key | value.
 
 use super::error::{NamesError, RebuildReason, Result};
-use super::kv::{Change, Kv, KvStats, Table, Visit};
+use super::kv::{Change, Kv, KvStats, Table, Visit, Visitor};
 use crate::durable;
 use crate::io::{Disk, DiskPath};
 use crate::sync::{Arc, Mutex, RwLock};
@@ -109,7 +109,7 @@ impl Kv for MemoryKv {
         table: Table,
         from: Bound<&[u8]>,
         to: Bound<&[u8]>,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<Visit>,
+        visit: &mut Visitor<'_>,
     ) -> Result<()> {
         if super::kv::is_empty(from, to) {
             return Ok(());

@@ -53,6 +53,11 @@ impl RealFile {
         Ok(Self { fd, alignment: 1 })
     }
 
+    /// A second descriptor of the same open file, O_DIRECT included.
+    pub fn duplicate(&self) -> io::Result<std::fs::File> {
+        Ok(std::fs::File::from(self.fd.try_clone()?))
+    }
+
     /// The same file, as if its file system asked for this alignment.
     #[cfg(test)]
     pub fn with_alignment(mut self, alignment: usize) -> Self {

@@ -34,8 +34,7 @@ impl Tree {
     }
 
     pub fn create_dir(&self, path: &DiskPath) -> io::Result<()> {
-        let permissions = Mode::RWXU;
-        match rustix::fs::mkdir(self.resolve(path), permissions) {
+        match rustix::fs::mkdir(self.resolve(path), Mode::RWXU) {
             Err(Errno::EXIST) if self.resolve(path).is_dir() => Ok(()),
             other => Ok(other?),
         }

@@ -97,6 +97,11 @@ impl SimDisk {
         self.shared.state.lock().calls
     }
 
+    /// Syncs of files and folders so far: the numbers that [`Self::fail_sync_nth`] counts by.
+    pub fn sync_count(&self) -> u64 {
+        self.shared.state.lock().syncs
+    }
+
     /// How many changes a crash would decide about.
     pub fn unsynced(&self) -> usize {
         self.shared.state.lock().changes.len()
@@ -134,6 +139,11 @@ impl SimDisk {
     /// Forgets all faults that were asked for and have not struck for good.
     pub fn clear_faults(&self) {
         self.shared.state.lock().faults = super::faults::Faults::default();
+    }
+
+    /// Whether a fault that was asked for has not struck yet.
+    pub fn has_pending_faults(&self) -> bool {
+        self.shared.state.lock().faults.is_pending()
     }
 
     /// Changes how much the files may hold together.

@@ -13,6 +13,11 @@ impl Countdown {
         self.0 = Some(nth);
     }
 
+    /// Whether it counts.
+    pub const fn is_set(self) -> bool {
+        self.0.is_some()
+    }
+
     /// Counts one event; whether it is the one.
     pub fn strikes(&mut self) -> bool {
         match self.0 {
@@ -58,6 +63,15 @@ impl Faults {
             repeat,
             begun: false,
         });
+    }
+
+    /// Whether something has not struck yet.
+    pub fn is_pending(&self) -> bool {
+        let waiting = [self.crash, self.sync, self.rename]
+            .into_iter()
+            .chain([self.misdirected_write.0, self.misdirected_read.0])
+            .chain(self.failures.iter().map(|failure| failure.countdown));
+        waiting.into_iter().any(Countdown::is_set)
     }
 
     /// Counts one call; how it fails, if it does.

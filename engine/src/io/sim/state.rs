@@ -59,6 +59,7 @@ pub(super) struct State {
     pub faults: Faults,
     pub calls: u64,
     pub ops: u64,
+    pub syncs: u64,
     /// For nodes and changes.
     next: u64,
     /// For queues and flights; unlike the rest never set back.
@@ -82,6 +83,7 @@ impl State {
             faults: Faults::default(),
             calls: 0,
             ops: 0,
+            syncs: 0,
             next: 0,
             next_flight: 0,
             trace: blake3::Hasher::new(),
@@ -179,6 +181,13 @@ impl State {
         io::Error::other("crashed")
     }
 
+    /// Counts a sync that would succeed; how it fails, if it does.
+    pub fn strike_sync(&mut self) -> Option<io::Error> {
+        self.syncs += 1;
+        let struck = self.faults.sync.strikes();
+        struck.then(|| super::FaultKind::Eio.error())
+    }
+
     pub fn record(&mut self, change: Change) {
         let order = self.fresh();
         self.changes.insert(order, change);
@@ -259,11 +268,7 @@ impl State {
             Verdict::Crash => return Err(self.freeze()),
             Verdict::Fail(error) if self.frozen => return Err(error),
             Verdict::Fail(error) => Some(error),
-            Verdict::Go => self
-                .faults
-                .sync
-                .strikes()
-                .then(|| super::FaultKind::Eio.error()),
+            Verdict::Go => self.strike_sync(),
         };
         let covered: Vec<u64> = self
             .changes

@@ -404,3 +404,21 @@ fn equal_seeds_leave_equal_traces_and_different_ones_do_not() {
     }
     assert_ne!(trace(1).0, trace(2).0);
 }
+
+#[test]
+fn a_failed_sync_of_a_folder_drops_its_entries_for_good() {
+    for by_call in [false, true] {
+        let disk = disk();
+        disk.open(&path("a"), OpenMode::CreateDirect).unwrap();
+        if by_call {
+            disk.fail_nth(1, FaultKind::Eio, Repeat::Once);
+        } else {
+            disk.fail_sync_nth(1);
+        }
+        assert!(disk.sync_dir(&DiskPath::root()).is_err());
+        disk.sync_dir(&DiskPath::root()).unwrap();
+        assert_eq!(disk.files(), ["a"]);
+        disk.crash(CrashMode::KeepAll);
+        assert!(disk.files().is_empty());
+    }
+}

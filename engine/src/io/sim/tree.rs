@@ -132,14 +132,15 @@ impl State {
         if !self.is_dir(dir) {
             return Err(not_found());
         }
-        match self.begin_change("sync_dir", dir, &[]) {
-            Verdict::Go => {}
+        let failure = match self.begin_change("sync_dir", dir, &[]) {
             Verdict::Crash => return Err(self.freeze()),
-            Verdict::Fail(error) => return Err(error),
-        }
-        if self.faults.sync.strikes() {
+            Verdict::Fail(error) if self.frozen => return Err(error),
+            Verdict::Fail(error) => Some(error),
+            Verdict::Go => self.strike_sync(),
+        };
+        if let Some(error) = failure {
             self.drop_entry_changes(dir);
-            return Err(super::FaultKind::Eio.error());
+            return Err(error);
         }
         for change in self.changes.values_mut() {
             let Change::Entries {

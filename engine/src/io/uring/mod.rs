@@ -2,10 +2,10 @@
 //!
 //! | part | is |
 //! | --- | --- |
-//! | [`ring`] | what the driver asks of a ring, as a trait: the kernel's, or a test's that scripts the completions |
-//! | [`kernel`] | the kernel's ring |
-//! | [`driver`] | the queue: owns buffers and files until the kernel is done with them, continues what came short |
-//! | [`wake`] | ends a wait from another thread, through an eventfd that is polled in the ring |
+//! | `ring` | what the driver asks of a ring, as a trait: the kernel's, or a test's that scripts the completions |
+//! | `kernel` | the kernel's ring |
+//! | `driver` | the queue: owns buffers and files until the kernel is done with them, continues what came short |
+//! | `wake` | ends a wait from another thread, through an eventfd that is polled in the ring |
 //!
 //! One ring per queue, and one thread per ring. No links, no SQPOLL, no IOPOLL. Submitting and waiting are one system
 //! call. The completion queue holds whatever may be in flight, so it never overflows.

@@ -1,0 +1,81 @@
+//! Bar 21: a store that is broken on purpose is caught by the bars at their figures of CI.
+//!
+//! The switches are global, so each canary runs a bar in a process of its own: this binary again, told by the
+//! environment to break the store first.
+
+use moraine_engine::canary::{Canary, set};
+use std::process::Command;
+use std::sync::Once;
+
+/// The variable that names the canary of this process.
+const VARIABLE: &str = "MORAINE_CANARY";
+
+const CANARIES: [(&str, Canary); 4] = [
+    ("NoFsync", Canary::NoFsync),
+    ("NoDirFsync", Canary::NoDirFsync),
+    ("CrcOverHalf", Canary::CrcOverHalf),
+    ("AckBeforeSync", Canary::AckBeforeSync),
+];
+
+/// Breaks the store if this process is there for that. Every bar calls it first.
+pub fn arm() {
+    static ARMED: Once = Once::new();
+    ARMED.call_once(|| {
+        let Ok(name) = std::env::var(VARIABLE) else {
+            return;
+        };
+        let canary = CANARIES.iter().find(|(known, _)| *known == name);
+        let (_, canary) = canary.unwrap_or_else(|| panic!("{name} is no canary"));
+        set(Some(*canary));
+    });
+}
+
+/// Runs a bar with a canary; it must fail as a bar does, not otherwise.
+fn is_caught(canary: &str, bar: &str) {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", bar, "--nocapture"])
+        .env(VARIABLE, canary)
+        .env("RUST_BACKTRACE", "0")
+        .env_remove("MORAINE_SEED")
+        .output()
+        .unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text);
+    assert!(
+        text.contains("running 1 test"),
+        "there is no bar {bar}: {text}"
+    );
+    assert!(!output.status.success(), "{bar} does not notice {canary}");
+    assert!(
+        text.contains("fails with seed"),
+        "{bar} fails in another way with {canary}: {text}"
+    );
+    let reason = text
+        .lines()
+        .find(|line| line.contains("fails with seed"))
+        .unwrap_or_default();
+    println!("{canary}: {reason}");
+}
+
+#[test]
+fn bar_21_no_fsync_is_caught() {
+    is_caught("NoFsync", "crashes::bar_02_random_crashes");
+    is_caught("NoFsync", "exhaustive::bar_03_all_short_histories");
+}
+
+#[test]
+fn bar_21_no_folder_fsync_is_caught() {
+    is_caught("NoDirFsync", "crashes::bar_02_random_crashes");
+    is_caught("NoDirFsync", "exhaustive::bar_03_all_short_histories");
+}
+
+#[test]
+fn bar_21_crc_over_half_is_caught() {
+    is_caught("CrcOverHalf", "flips::bar_06_flipped_bits");
+}
+
+#[test]
+fn bar_21_acknowledging_before_the_sync_is_caught() {
+    is_caught("AckBeforeSync", "crashes::bar_02_random_crashes");
+    is_caught("AckBeforeSync", "exhaustive::bar_03_all_short_histories");
+}
