@@ -1,0 +1,134 @@
+//! The admin listener: is the process alive, can it serve, and its counters. Nothing that changes anything.
+//!
+//! `/healthz` is 200 while the process runs. `/readyz` is 200 if it can serve reads and writes, else 503 with the reason
+//! in a sentence: it is being stopped, or the store is read-only. `/metrics` is for Prometheus.
+
+use crate::metrics::Metrics;
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use moraine_engine::{Health, Store};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+/// Connections at once: a few scrapers and probes.
+const CONNECTIONS_MAX: usize = 64;
+/// How long a connection may idle or take for a head.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of a head.
+const READ_BUFFER: usize = 16 * 1024;
+
+/// What the admin listener tells about.
+#[derive(Clone)]
+pub struct Admin {
+    /// The engine.
+    pub store: Store,
+    /// The counters.
+    pub metrics: Arc<Metrics>,
+}
+
+impl Admin {
+    /// Serves until dropped.
+    pub async fn run(self, listener: TcpListener) {
+        let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let mut connections = JoinSet::new();
+        loop {
+            let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
+                return;
+            };
+            let stream = crate::server::accept(&listener).await;
+            let admin = self.clone();
+            connections.spawn(async move {
+                admin.serve(stream).await;
+                drop(permit);
+            });
+            while connections.try_join_next().is_some() {}
+        }
+    }
+
+    async fn serve(self, stream: TcpStream) {
+        let service = service_fn(move |request: Request<Incoming>| {
+            let answer = self.answer(&request);
+            async move { Ok::<_, Infallible>(answer) }
+        });
+        let result = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIMEOUT)
+            .max_buf_size(READ_BUFFER)
+            .serve_connection(TokioIo::new(stream), service)
+            .await;
+        if let Err(error) = result {
+            tracing::debug!(%error, "admin connection");
+        }
+    }
+
+    fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
+        let known = matches!(request.uri().path(), "/healthz" | "/readyz" | "/metrics");
+        if !known {
+            return text(StatusCode::NOT_FOUND, "not found\n".to_owned());
+        }
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n".to_owned());
+            response
+                .headers_mut()
+                .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return response;
+        }
+        match request.uri().path() {
+            "/readyz" => self.ready(),
+            "/metrics" => self.metrics(),
+            _ => text(StatusCode::OK, "alive\n".to_owned()),
+        }
+    }
+
+    fn ready(&self) -> Response<Full<Bytes>> {
+        if self.metrics.draining.load(Ordering::Relaxed) {
+            return text(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the server is stopping\n".to_owned(),
+            );
+        }
+        match self.store.health() {
+            Health::Ok => text(StatusCode::OK, "ready\n".to_owned()),
+            Health::ReadOnly { reason } => text(
+                StatusCode::SERVICE_UNAVAILABLE,
+                format!("the store is read-only: {reason}\n"),
+            ),
+        }
+    }
+
+    fn metrics(&self) -> Response<Full<Bytes>> {
+        let read_only = matches!(self.store.health(), Health::ReadOnly { .. });
+        let mut response = text(
+            StatusCode::OK,
+            self.metrics.render(&self.store.stats(), read_only),
+        );
+        response.headers_mut().insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("text/plain; version=0.0.4"),
+        );
+        response
+    }
+}
+
+fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,217 @@
+//! A body on its way in: bounds how long it may take and the memory that `s3s` gathers it in, and checks that it is
+//! complete, while `s3s` reads it.
+//!
+//! Time counts only while the server waits for the client, never while the client waits for the disk. A fault is noted
+//! in the request's context, because the errors of the streams that `s3s` puts around this one hide it.
+
+use super::BodyFault;
+use super::aws_chunked::AwsChunked;
+use super::marked_sections::MarkedSections;
+use crate::config::Limits;
+use crate::context::RequestContext;
+use crate::patience::{Demands, Patience, Pressed};
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use moraine_engine::{SMALL_BODY_BYTES, Store};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// What the bodies of all requests share.
+pub struct Supervision {
+    chunks: Arc<Semaphore>,
+    pressed: Pressed,
+    demands: Demands,
+    memory_wait: Duration,
+}
+
+impl Supervision {
+    /// Watches over bodies on their way into `store`.
+    pub fn new(store: Store, limits: &Limits) -> Self {
+        let chunks = Arc::new(Semaphore::new(limits.chunk_memory));
+        let (free, least) = (Arc::clone(&chunks), limits.chunk_memory / 8);
+        Self {
+            chunks,
+            pressed: Arc::new(move || store.under_pressure() || free.available_permits() < least),
+            demands: Demands {
+                idle_max: limits.body_idle,
+                rate_min: limits.body_rate_min.max(1),
+                pressed_rate_min: limits.pressed_rate_min,
+                pressed_window: limits.pressed_window,
+            },
+            memory_wait: limits.memory_wait,
+        }
+    }
+
+    fn patience(&self, context: &RequestContext) -> Patience {
+        let small = context
+            .content_length
+            .is_some_and(|length| length <= SMALL_BODY_BYTES);
+        let pressed = if small {
+            // What it holds helps nobody else.
+            Arc::new(|| false)
+        } else {
+            Arc::clone(&self.pressed)
+        };
+        Patience::new(self.demands, pressed)
+    }
+}
+
+/// What kind of body to expect.
+#[derive(Clone, Copy, Debug)]
+pub struct Kind {
+    /// Whether it is coded as aws-chunked.
+    pub aws_chunked: bool,
+    /// Whether it is XML rather than content.
+    pub xml: bool,
+}
+
+type Waiting = Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send>>;
+
+/// A body on its way in.
+pub struct Watched {
+    inner: Incoming,
+    context: Arc<RequestContext>,
+    supervision: Arc<Supervision>,
+    coding: Option<AwsChunked>,
+    sections: Option<MarkedSections>,
+    patience: Patience,
+    /// For the chunk that is being gathered.
+    memory: Option<OwnedSemaphorePermit>,
+    /// What came and may not pass before there is memory for its chunk.
+    held: Option<(Frame<Bytes>, Waiting)>,
+    ended: bool,
+}
+
+type Polled = Poll<Option<Result<Frame<Bytes>, BodyFault>>>;
+
+impl Watched {
+    /// Watches `inner`.
+    pub fn new(
+        inner: Incoming,
+        kind: Kind,
+        supervision: Arc<Supervision>,
+        context: Arc<RequestContext>,
+    ) -> Self {
+        Self {
+            inner,
+            patience: supervision.patience(&context),
+            context,
+            supervision,
+            coding: kind.aws_chunked.then(AwsChunked::new),
+            sections: kind.xml.then(MarkedSections::default),
+            memory: None,
+            held: None,
+            ended: false,
+        }
+    }
+
+    fn fail(&mut self, fault: BodyFault) -> Polled {
+        self.ended = true;
+        self.memory = None;
+        self.context.set_fault(fault);
+        Poll::Ready(Some(Err(fault)))
+    }
+
+    fn look_at(&mut self, data: &Bytes) -> Result<(), BodyFault> {
+        self.context.add_bytes_in(data.len());
+        self.patience.progress(data.len());
+        let mut found = false;
+        let sections = &mut self.sections;
+        let content = |bytes: &[u8]| found |= sections.as_mut().is_some_and(|it| it.observe(bytes));
+        match &mut self.coding {
+            Some(coding) => coding.observe(data, content)?,
+            None => {
+                let mut content = content;
+                content(data);
+            }
+        }
+        if found {
+            return Err(BodyFault::MarkedSection);
+        }
+        Ok(())
+    }
+
+    /// Lets a frame pass, once there is memory for the chunk that it announces. What the chunk before it had is free:
+    /// that one was taken.
+    fn pass(&mut self, frame: Frame<Bytes>, cx: &mut Context<'_>) -> Polled {
+        let Some(size) = self.coding.as_mut().and_then(AwsChunked::announced) else {
+            return Poll::Ready(Some(Ok(frame)));
+        };
+        self.memory = None;
+        if size <= Limits::CHUNK_BYTES_FREE {
+            return Poll::Ready(Some(Ok(frame)));
+        }
+        let size = u32::try_from(size).unwrap_or(u32::MAX);
+        let wait = self.supervision.memory_wait;
+        let granted = Arc::clone(&self.supervision.chunks).acquire_many_owned(size);
+        let waiting = Box::pin(async move { tokio::time::timeout(wait, granted).await.ok()?.ok() });
+        self.held = Some((frame, waiting));
+        self.poll_held(cx)
+    }
+
+    fn poll_held(&mut self, cx: &mut Context<'_>) -> Polled {
+        let Some((frame, mut waiting)) = self.held.take() else {
+            return Poll::Pending;
+        };
+        match waiting.as_mut().poll(cx) {
+            Poll::Ready(Some(memory)) => {
+                self.memory = Some(memory);
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(None) => self.fail(BodyFault::NoMemory),
+            Poll::Pending => {
+                self.held = Some((frame, waiting));
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Body for Watched {
+    type Data = Bytes;
+    type Error = BodyFault;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        if self.held.is_some() {
+            return self.poll_held(cx);
+        }
+        match Pin::new(&mut self.inner).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                if let Some(Err(fault)) = frame.data_ref().map(|data| self.look_at(data)) {
+                    return self.fail(fault);
+                }
+                self.pass(frame, cx)
+            }
+            Poll::Ready(Some(Err(_))) => self.fail(BodyFault::Truncated),
+            Poll::Ready(None) => {
+                if let Some(Err(fault)) = self.coding.as_ref().map(AwsChunked::finish) {
+                    return self.fail(fault);
+                }
+                self.ended = true;
+                self.memory = None;
+                self.context.set_body_ended();
+                Poll::Ready(None)
+            }
+            Poll::Pending => {
+                std::task::ready!(self.patience.poll_spent(cx));
+                self.fail(BodyFault::TooSlow)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.coding.is_none() && self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}

@@ -1,0 +1,109 @@
+//! What an operator can set, with the sums behind the defaults.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+/// Where to listen, and how much to let in.
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// S3 and public reads.
+    pub listen: SocketAddr,
+    /// Health and metrics: keep it private.
+    pub admin_listen: SocketAddr,
+    /// The region to report. Requests may be signed for any region.
+    pub region: String,
+    /// Limits on connections and requests.
+    pub limits: Limits,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8900)),
+            admin_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8901)),
+            region: "us-east-1".to_owned(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Limits on connections and requests.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Connections to the S3 listener at once; more wait in the kernel's backlog. Each may hold [`Self::READ_BUFFER`]
+    /// of memory, so the default is at most 64 MiB.
+    pub connections: usize,
+    /// How long a client may take for the head of a request, and how long a connection may idle between two.
+    pub head_timeout: Duration,
+    /// How long a body may pause while the server waits for it.
+    pub body_idle: Duration,
+    /// The slowest body, in bytes a second of waiting, after a grace of [`Limits::body_idle`].
+    pub body_rate_min: u64,
+    /// The slowest body while memory is nearly used up, in bytes a second of waiting, measured over
+    /// [`Limits::pressed_window`]. Bodies that need next to no memory are spared.
+    pub pressed_rate_min: u64,
+    /// Over how long that is measured.
+    pub pressed_window: Duration,
+    /// Over how long the same rate is measured for who takes an answer. Longer, because the kernel's buffers hide what a
+    /// client takes until about a MiB is gone.
+    pub pressed_send_window: Duration,
+    /// Bytes of all aws-chunked chunks above [`Self::CHUNK_BYTES_FREE`] that may be gathered at once.
+    pub chunk_memory: usize,
+    /// How long a client may take nothing while the server has something to send.
+    pub send_idle: Duration,
+    /// How long a body may wait for memory on its way in, and for the store to take it.
+    pub memory_wait: Duration,
+    /// How long the next bytes of an answer may wait for memory and for the disk.
+    pub read_wait: Duration,
+    /// How long the completion of an upload may work before its answer begins: some clients give up after 5 s of
+    /// silence. An error that is known later comes inside an answer with status 200, as in S3.
+    pub silence_max: Duration,
+    /// How long requests in flight may take to end once the server was told to stop.
+    pub drain: Duration,
+    /// Bytes in one object or part that is sent in one request: what S3 allows.
+    pub body_bytes_max: u64,
+}
+
+impl Limits {
+    /// Bytes that one connection reads ahead; a larger head ends the connection.
+    pub const READ_BUFFER: usize = 64 * 1024;
+    /// Header fields in a request: an S3 client sends about 20, and up to 2 KiB of user metadata.
+    pub const HEADERS_MAX: usize = 128;
+    /// Bytes of a request's header fields, names and values: twice what S3 allows.
+    pub const HEADER_BYTES_MAX: usize = 16 * 1024;
+    /// Bytes of a request's target: a key of 1,024 bytes percent-encoded is 3,072, and a presigned query about 2,000.
+    pub const TARGET_BYTES_MAX: usize = 8 * 1024;
+    /// Bytes of an XML body: 10,000 parts of a completion take 1.5 MiB.
+    pub const XML_BYTES_MAX: usize = 2 * 1024 * 1024;
+    /// Bytes of one aws-chunked chunk, which is gathered whole to check its signature. Clients use 16 KiB to 1 MiB.
+    pub const CHUNK_BYTES_MAX: u64 = 2 * 1024 * 1024;
+    /// Chunks up to this size are gathered without asking: all connections at once take 64 MiB for them.
+    pub const CHUNK_BYTES_FREE: u64 = 64 * 1024;
+    /// Bytes of user metadata, names and values: what S3 allows.
+    pub const METADATA_BYTES_MAX: usize = 2 * 1024;
+    /// Bytes of a part that is not the last: what S3 demands.
+    pub const PART_BYTES_MIN: u64 = 5 * 1024 * 1024;
+    /// Parts of an upload: what S3 allows.
+    pub const PARTS_MAX: u16 = 10_000;
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 1024,
+            head_timeout: Duration::from_secs(30),
+            body_idle: Duration::from_secs(30),
+            body_rate_min: 1024,
+            pressed_rate_min: 16 * 1024,
+            pressed_window: Duration::from_secs(5),
+            pressed_send_window: Duration::from_secs(20),
+            chunk_memory: 64 * 1024 * 1024,
+            send_idle: Duration::from_secs(60),
+            memory_wait: Duration::from_secs(10),
+            read_wait: Duration::from_secs(30),
+            silence_max: Duration::from_secs(2),
+            drain: Duration::from_secs(30),
+            body_bytes_max: 5 * 1024 * 1024 * 1024,
+        }
+    }
+}

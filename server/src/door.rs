@@ -1,0 +1,90 @@
+//! The operations as `s3s` calls them. Whatever is not listed here answers `NotImplemented`.
+
+use crate::config::ServerConfig;
+use crate::context::RequestContext;
+use crate::errors;
+use crate::metrics::Metrics;
+use crate::ops;
+use moraine_engine::{Bucket, Error, Store};
+use s3s::dto::*;
+use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
+use std::sync::Arc;
+use tracing::instrument::WithSubscriber;
+
+/// What every operation works with.
+#[derive(Clone)]
+pub struct Door {
+    /// The engine.
+    pub store: Store,
+    /// The counters.
+    pub metrics: Arc<Metrics>,
+    /// The limits.
+    pub config: Arc<ServerConfig>,
+}
+
+impl Door {
+    /// The bucket of that name, if it belongs to the tenant who signed the request. The access check has asked the same;
+    /// here it also holds for a bucket that appeared in between.
+    pub fn bucket(&self, context: &RequestContext, name: &str) -> S3Result<Bucket> {
+        let bucket = self
+            .store
+            .bucket(name)
+            .ok_or_else(|| s3_error!(NoSuchBucket))?;
+        if context.tenant() == Some(bucket.tenant) {
+            Ok(bucket)
+        } else {
+            Err(s3_error!(AccessDenied))
+        }
+    }
+
+    /// Turns an engine error into an S3 error.
+    pub fn failed(&self, context: &RequestContext) -> impl Fn(Error) -> s3s::S3Error {
+        move |error| errors::from_engine(&error, context, &self.metrics)
+    }
+
+    /// Runs an operation: its log lines go where the server's go, although `s3s` around it is silenced.
+    async fn enter<T>(
+        &self,
+        context: &RequestContext,
+        operation: impl Future<Output = S3Result<T>>,
+    ) -> S3Result<S3Response<T>> {
+        context.set_entered();
+        let result = operation.with_subscriber(context.log.clone()).await;
+        result.map(S3Response::new).map_err(|mut error| {
+            context.set_error(error.code().as_str());
+            errors::complete(&mut error, context);
+            error
+        })
+    }
+}
+
+macro_rules! operations {
+    ($($operation:ident($input:ident) -> $output:ident;)*) => {
+        #[async_trait::async_trait]
+        impl S3 for Door {
+            $(
+                async fn $operation(&self, request: S3Request<$input>) -> S3Result<S3Response<$output>> {
+                    let context = RequestContext::of(&request)?;
+                    self.enter(&context, ops::$operation::run(self, &context, request)).await
+                }
+            )*
+        }
+    };
+}
+
+operations! {
+    list_buckets(ListBucketsInput) -> ListBucketsOutput;
+    create_bucket(CreateBucketInput) -> CreateBucketOutput;
+    head_bucket(HeadBucketInput) -> HeadBucketOutput;
+    get_bucket_location(GetBucketLocationInput) -> GetBucketLocationOutput;
+    delete_bucket(DeleteBucketInput) -> DeleteBucketOutput;
+    put_object(PutObjectInput) -> PutObjectOutput;
+    get_object(GetObjectInput) -> GetObjectOutput;
+    head_object(HeadObjectInput) -> HeadObjectOutput;
+    delete_object(DeleteObjectInput) -> DeleteObjectOutput;
+    list_objects_v2(ListObjectsV2Input) -> ListObjectsV2Output;
+    create_multipart_upload(CreateMultipartUploadInput) -> CreateMultipartUploadOutput;
+    upload_part(UploadPartInput) -> UploadPartOutput;
+    complete_multipart_upload(CompleteMultipartUploadInput) -> CompleteMultipartUploadOutput;
+    abort_multipart_upload(AbortMultipartUploadInput) -> AbortMultipartUploadOutput;
+}

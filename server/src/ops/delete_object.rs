@@ -1,0 +1,30 @@
+//! DeleteObject: 204, whether or not there was an object.
+
+use crate::attributes::{condition, refuse};
+use crate::context::RequestContext;
+use crate::door::Door;
+use s3s::dto::{DeleteObjectInput, DeleteObjectOutput};
+use s3s::{S3Request, S3Result, s3_error};
+
+/// Answers the request.
+pub async fn run(
+    door: &Door,
+    context: &RequestContext,
+    request: S3Request<DeleteObjectInput>,
+) -> S3Result<DeleteObjectOutput> {
+    refuse(
+        &request.headers,
+        &["x-amz-if-match-last-modified-time", "x-amz-if-match-size"],
+    )?;
+    let input = request.input;
+    let bucket = door.bucket(context, &input.bucket)?;
+    if input.version_id.is_some_and(|version| version != "null") {
+        return Err(s3_error!(NoSuchVersion));
+    }
+    let condition = condition(input.if_match, None)?;
+    door.store
+        .delete(bucket.id, input.key.as_bytes(), condition)
+        .await
+        .map_err(door.failed(context))?;
+    Ok(DeleteObjectOutput::default())
+}

@@ -1,0 +1,21 @@
+//! One S3 operation per file, and what several of them share: how a body is taken in ([`intake`]), how an object is
+//! given out ([`outgoing`]), and how an upload is found ([`upload_id`]).
+
+pub mod abort_multipart_upload;
+pub mod complete_multipart_upload;
+pub mod create_bucket;
+pub mod create_multipart_upload;
+pub mod delete_bucket;
+pub mod delete_object;
+pub mod get_bucket_location;
+pub mod get_object;
+pub mod head_bucket;
+pub mod head_object;
+mod intake;
+pub mod list_buckets;
+pub mod list_objects_v2;
+mod outgoing;
+mod part_checksums;
+pub mod put_object;
+mod upload_id;
+pub mod upload_part;

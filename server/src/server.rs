@@ -1,0 +1,209 @@
+//! The two listeners, from bind to drain.
+//!
+//! To stop: no new connections; each connection ends after the request it is in; what has not ended when the drain time
+//! is over is cut off; then the store is closed. The admin listener answers until that is done.
+
+use crate::admin::Admin;
+use crate::config::ServerConfig;
+use crate::connection;
+use crate::front::Front;
+use crate::metrics::Metrics;
+use moraine_engine::Store;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+/// How long to wait after an accept failed, which happens when file descriptors run out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Why the server could not serve, or could not stop well.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {source}: choose another address, or stop what uses it")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The store could not be closed.
+    #[error("the store could not be closed: {0}")]
+    Close(#[from] moraine_engine::Error),
+}
+
+/// A server that listens but does not answer yet.
+pub struct Server {
+    store: Store,
+    config: Arc<ServerConfig>,
+    listener: TcpListener,
+    admin: TcpListener,
+    address: SocketAddr,
+    admin_address: SocketAddr,
+}
+
+/// Listens and serves until `shutdown`, then drains and closes the store.
+pub async fn serve(
+    store: Store,
+    config: ServerConfig,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    Server::bind(store, config).await?.run(shutdown).await
+}
+
+impl Server {
+    /// Listens on both addresses.
+    pub async fn bind(store: Store, config: ServerConfig) -> Result<Self, ServeError> {
+        let (listener, address) = listen(config.listen).await?;
+        let (admin, admin_address) = listen(config.admin_listen).await?;
+        Ok(Self {
+            store,
+            config: Arc::new(config),
+            listener,
+            admin,
+            address,
+            admin_address,
+        })
+    }
+
+    /// Where S3 is served: the port is real even if 0 was asked for.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where health and metrics are served.
+    pub const fn admin_address(&self) -> SocketAddr {
+        self.admin_address
+    }
+
+    /// Serves until `shutdown`, then drains and closes the store.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
+        let metrics = Arc::new(Metrics::default());
+        let admin = Admin {
+            store: self.store.clone(),
+            metrics: Arc::clone(&metrics),
+        };
+        let mut admin_task = JoinSet::new();
+        admin_task.spawn(admin.run(self.admin));
+        tracing::info!(address = %self.address, admin = %self.admin_address, "serving");
+        let front = Front::new(
+            self.store.clone(),
+            Arc::clone(&self.config),
+            Arc::clone(&metrics),
+        );
+        let mut connections = Connections::new(
+            Arc::new(front),
+            Arc::clone(&self.config),
+            Arc::clone(&metrics),
+        );
+        tokio::select! {
+            () = connections.accept_from(&self.listener) => {}
+            () = shutdown => {}
+        }
+        metrics.draining.store(true, Ordering::Relaxed);
+        drop(self.listener);
+        connections.drain().await;
+        self.store.close().await?;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let failed = |source| ServeError::Bind { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let real = listener.local_addr().map_err(failed)?;
+    Ok((listener, real))
+}
+
+/// The next connection. Failures are waited out: they pass, or the operator sees the log.
+pub async fn accept(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            Err(error) => {
+                tracing::warn!(%error, "accept");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// The connections that are open.
+struct Connections {
+    front: Arc<Front>,
+    config: Arc<ServerConfig>,
+    metrics: Arc<Metrics>,
+    permits: Arc<Semaphore>,
+    tasks: JoinSet<()>,
+    stop: watch::Sender<bool>,
+}
+
+impl Connections {
+    fn new(front: Arc<Front>, config: Arc<ServerConfig>, metrics: Arc<Metrics>) -> Self {
+        let permits = Arc::new(Semaphore::new(config.limits.connections));
+        let (stop, _) = watch::channel(false);
+        Self {
+            front,
+            config,
+            metrics,
+            permits,
+            tasks: JoinSet::new(),
+            stop,
+        }
+    }
+
+    /// Takes connections, no more at once than is allowed. Ends only if there is nothing to take them with.
+    async fn accept_from(&mut self, listener: &TcpListener) {
+        loop {
+            let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await else {
+                return;
+            };
+            let stream = accept(listener).await;
+            let (front, config) = (Arc::clone(&self.front), Arc::clone(&self.config));
+            let open = Open::new(&self.metrics);
+            let stop = self.stop.subscribe();
+            self.tasks.spawn(async move {
+                connection::serve(stream, front, config, stop).await;
+                drop((open, permit));
+            });
+            while self.tasks.try_join_next().is_some() {}
+        }
+    }
+
+    async fn drain(mut self) {
+        self.stop.send_replace(true);
+        let ended = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(self.config.limits.drain, ended)
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                connections = self.tasks.len(),
+                "cut off at the end of the drain time"
+            );
+            self.tasks.shutdown().await;
+        }
+    }
+}
+
+/// Counts a connection while it is open.
+struct Open(Arc<Metrics>);
+
+impl Open {
+    fn new(metrics: &Arc<Metrics>) -> Self {
+        metrics.connections.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(metrics))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
