@@ -1,3 +1,61 @@
-//! The `moraine` command.
+//! The `moraine` command: one file per subcommand under `cmd/`.
+//!
+//! Exit codes: 0 done, 1 `fsck` found damage, 2 could not run (one sentence on standard error says what and what to do).
 #![forbid(unsafe_code)]
-fn main() {}
+
+mod bytes;
+mod cmd;
+mod date;
+mod failure;
+mod logging;
+mod settings;
+mod setup;
+mod sheet;
+mod signals;
+mod welcome;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// A shared media store: an S3 server that keeps identical files once.
+#[derive(Parser)]
+#[command(
+    name = "moraine",
+    version,
+    about,
+    after_help = "Without a subcommand, `moraine` serves."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve S3 from a data directory.
+    Serve(cmd::serve::Args),
+    /// Show what lies in the files of a stopped store.
+    Inspect(cmd::inspect::Args),
+    /// Verify every record and every name of a stopped store.
+    Fsck(cmd::fsck::Args),
+}
+
+/// The subcommand that was asked for, or `serve` with what the environment says.
+fn chosen() -> Command {
+    Cli::parse().command.unwrap_or_else(|| {
+        let serve = Cli::parse_from(["moraine", "serve"]);
+        serve.command.expect("`serve` was given")
+    })
+}
+
+fn main() -> ExitCode {
+    let outcome = match chosen() {
+        Command::Serve(args) => cmd::serve::run(&args),
+        Command::Inspect(args) => cmd::inspect::run(&args),
+        Command::Fsck(args) => cmd::fsck::run(&args),
+    };
+    outcome.unwrap_or_else(|failure| {
+        eprintln!("moraine: {failure}");
+        ExitCode::from(failure::COULD_NOT_RUN)
+    })
+}

@@ -1,0 +1,54 @@
+"""Checks that are counted: each is named, timed, and passes, fails or is skipped with its reason.
+
+The closing line, `N passed, N failed, N skipped`, is what `cargo xtask test` adds up.
+"""
+
+import os.path
+import sys
+import time
+import traceback
+
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+class Skip(Exception):
+    """Raised by a check that cannot run here; its text is the reason."""
+
+
+class Checks:
+    """Runs checks one after another and remembers how they went."""
+
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+
+    def run(self, name, check, *arguments):
+        """Runs one check; what it returns is a figure to print. Returns whether it passed."""
+        started = time.monotonic()
+        try:
+            figure = check(*arguments)
+        except Skip as reason:
+            self.skipped += 1
+            print(f"skipped  {name}: {reason}")
+            return False
+        except Exception as why:
+            self.failed += 1
+            print(f"FAILED   {name}: {type(why).__name__}: {why}")
+            for place in traceback.extract_tb(why.__traceback__):
+                if place.filename.startswith(HERE) and place.filename != __file__:
+                    print(f"           {place.filename}:{place.lineno}: {place.line}")
+            return False
+        self.passed += 1
+        took = time.monotonic() - started
+        print(f"ok       {name} ({took:.1f} s)" + (f": {figure}" if figure else ""))
+        return True
+
+    def close(self):
+        """Prints the closing line and ends the process."""
+        print(f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped")
+        sys.exit(1 if self.failed or not self.passed else 0)
+
+
+def mib(count):
+    """Bytes, for people."""
+    return f"{count / (1 << 20):.1f} MiB"

@@ -1,0 +1,62 @@
+//! `moraine serve`: open the store, set it up if it is new, and serve until a signal.
+
+use crate::failure::{Failure, Outcome, printed};
+use crate::settings::{Flags, Settings};
+use crate::setup::{self, ChosenKey};
+use crate::signals::Signals;
+use crate::{logging, welcome};
+use moraine_engine::{Options, Store};
+use moraine_server::{Server, ServerConfig};
+use std::io::Write;
+use std::process::ExitCode;
+
+/// The flags of the subcommand.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    flags: Flags,
+}
+
+/// Runs until SIGTERM or SIGINT.
+pub fn run(args: &Args) -> Outcome {
+    logging::start()?;
+    let settings = Settings::decide(&args.flags)?;
+    let chosen = ChosenKey::from_environment()?;
+    let options = Options {
+        io: settings.io,
+        memory_bytes: settings.memory_bytes,
+        ..Options::default()
+    };
+    let store = Store::open(&settings.data, options)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(format!("cannot start the network threads: {error}")))?;
+    runtime.block_on(serve(store, settings, chosen))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(store: Store, settings: Settings, chosen: Option<ChosenKey>) -> Result<(), Failure> {
+    let signals = Signals::take()?;
+    let config = ServerConfig {
+        listen: settings.listen,
+        admin_listen: settings.admin_listen,
+        ..ServerConfig::default()
+    };
+    let server = Server::bind(store.clone(), config)
+        .await
+        .map_err(|error| Failure::new(error.to_string()))?;
+    let set_up = setup::complete(&store, chosen).await?;
+    let text = welcome::text(
+        server.address(),
+        server.admin_address(),
+        &settings.data,
+        &set_up,
+    );
+    let mut out = std::io::stdout();
+    printed(out.write_all(text.as_bytes()).and_then(|()| out.flush()))?;
+    server
+        .run(signals.stop_asked())
+        .await
+        .map_err(|error| Failure::new(error.to_string()))
+}

@@ -1,0 +1,218 @@
+//! What `moraine serve` runs with. A flag wins over its environment variable, that over the file, that over the default.
+
+use crate::bytes;
+use crate::failure::Failure;
+use moraine_engine::IoChoice;
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// Where the data lies if nobody says otherwise.
+pub const DEFAULT_DATA: &str = "./moraine-data";
+const DEFAULT_LISTEN: &str = "127.0.0.1:8900";
+const DEFAULT_ADMIN_LISTEN: &str = "127.0.0.1:8901";
+/// Below this, the share that is kept for small bodies is too small to serve more than a handful of clients at once.
+const MEMORY_BYTES_MIN: u64 = 64 << 20;
+const MEMORY_BYTES_DEFAULT: u64 = 256 << 20;
+
+/// The flags of `serve`, and their environment variables.
+#[derive(clap::Args, Debug, Default)]
+pub struct Flags {
+    /// The data directory [default: ./moraine-data]
+    #[arg(long, value_name = "DIR", env = "MORAINE_DATA")]
+    pub data: Option<PathBuf>,
+    /// Address and port of S3 and public reads [default: 127.0.0.1:8900]
+    #[arg(long, value_name = "ADDR:PORT", env = "MORAINE_LISTEN")]
+    pub listen: Option<String>,
+    /// Address and port of health and metrics [default: 127.0.0.1:8901]
+    #[arg(long, value_name = "ADDR:PORT", env = "MORAINE_ADMIN_LISTEN")]
+    pub admin_listen: Option<String>,
+    /// How files are written and read: auto, uring or blocking [default: auto]
+    #[arg(long, value_name = "HOW", env = "MORAINE_IO")]
+    pub io: Option<String>,
+    /// Memory for bodies in flight and recent extents, such as 256MiB [default: 256MiB]
+    #[arg(long, value_name = "AMOUNT", env = "MORAINE_MEMORY")]
+    pub memory: Option<String>,
+    /// A TOML file with any of: data, listen, admin_listen, io, memory
+    #[arg(long, value_name = "FILE", env = "MORAINE_CONFIG")]
+    pub config: Option<PathBuf>,
+}
+
+/// The same, as a file says it.
+#[derive(Deserialize, Default, Debug)]
+#[serde(deny_unknown_fields)]
+struct File {
+    data: Option<PathBuf>,
+    listen: Option<String>,
+    admin_listen: Option<String>,
+    io: Option<String>,
+    memory: Option<String>,
+}
+
+/// What was decided.
+#[derive(Debug)]
+pub struct Settings {
+    /// The data directory.
+    pub data: PathBuf,
+    /// S3 and public reads.
+    pub listen: SocketAddr,
+    /// Health and metrics.
+    pub admin_listen: SocketAddr,
+    /// The I/O driver.
+    pub io: IoChoice,
+    /// The memory budget.
+    pub memory_bytes: usize,
+}
+
+impl Settings {
+    /// Decides from the flags (in which the environment is already merged) and the file that they may name.
+    pub fn decide(flags: &Flags) -> Result<Self, Failure> {
+        let file = match &flags.config {
+            Some(path) => read_file(path)?,
+            None => File::default(),
+        };
+        let pick = |flag: &Option<String>, file: Option<String>, default: &str| {
+            flag.clone().or(file).unwrap_or_else(|| default.to_owned())
+        };
+        let data = flags.data.clone().or(file.data);
+        Ok(Self {
+            data: data.unwrap_or_else(|| DEFAULT_DATA.into()),
+            listen: address("listen", &pick(&flags.listen, file.listen, DEFAULT_LISTEN))?,
+            admin_listen: address(
+                "admin-listen",
+                &pick(&flags.admin_listen, file.admin_listen, DEFAULT_ADMIN_LISTEN),
+            )?,
+            io: io_choice(&pick(&flags.io, file.io, "auto"))?,
+            memory_bytes: memory(flags.memory.as_deref().or(file.memory.as_deref()))?,
+        })
+    }
+}
+
+fn read_file(path: &Path) -> Result<File, Failure> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::new(format!("cannot read the configuration {shown}: {error}")))?;
+    toml::from_str(&text).map_err(|error| {
+        let line = error.span().map_or(1, |span| {
+            let before = text.get(..span.start).unwrap_or(&text);
+            before.matches('\n').count() + 1
+        });
+        Failure::new(format!("{shown}, line {line}: {}", error.message()))
+    })
+}
+
+fn address(name: &str, text: &str) -> Result<SocketAddr, Failure> {
+    text.parse().map_err(|_| {
+        Failure::new(format!(
+            "{name} is {text:?}, which is not an IP address and a port: write it like {DEFAULT_LISTEN}"
+        ))
+    })
+}
+
+fn io_choice(text: &str) -> Result<IoChoice, Failure> {
+    match text {
+        "auto" => Ok(IoChoice::Auto),
+        "uring" => Ok(IoChoice::Uring),
+        "blocking" => Ok(IoChoice::Blocking),
+        _ => Err(Failure::new(format!(
+            "io is {text:?}: choose auto, uring or blocking"
+        ))),
+    }
+}
+
+fn memory(text: Option<&str>) -> Result<usize, Failure> {
+    let bytes = match text {
+        Some(text) => bytes::parse(text).map_err(|why| Failure::new(format!("memory: {why}")))?,
+        None => MEMORY_BYTES_DEFAULT,
+    };
+    match usize::try_from(bytes) {
+        Ok(fitting) if bytes >= MEMORY_BYTES_MIN => Ok(fitting),
+        _ => Err(Failure::new(format!(
+            "memory is {}: give it at least {}",
+            bytes::Amount(bytes),
+            bytes::Amount(MEMORY_BYTES_MIN)
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file in a folder of its own, removed when dropped.
+    struct Written(PathBuf);
+
+    impl Written {
+        fn new(name: &str, text: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("moraine-{}-{name}", std::process::id()));
+            std::fs::write(&path, text).unwrap();
+            Self(path)
+        }
+
+        fn flags(&self) -> Flags {
+            Flags {
+                config: Some(self.0.clone()),
+                ..Flags::default()
+            }
+        }
+    }
+
+    impl Drop for Written {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_file(&self.0);
+        }
+    }
+
+    #[test]
+    fn defaults_without_flags_or_file() {
+        let settings = Settings::decide(&Flags::default()).unwrap();
+        assert_eq!(settings.data, PathBuf::from(DEFAULT_DATA));
+        assert_eq!(settings.listen.to_string(), DEFAULT_LISTEN);
+        assert_eq!(settings.admin_listen.to_string(), DEFAULT_ADMIN_LISTEN);
+        assert_eq!(settings.io, IoChoice::Auto);
+        assert_eq!(settings.memory_bytes, 256 << 20);
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_file() {
+        let file = Written::new("wins.toml", "listen = \"[::1]:1\"\nio = \"blocking\"\n");
+        let flags = Flags {
+            listen: Some("127.0.0.1:2".into()),
+            ..file.flags()
+        };
+        let settings = Settings::decide(&flags).unwrap();
+        assert_eq!(settings.listen.to_string(), "127.0.0.1:2");
+        assert_eq!(settings.io, IoChoice::Blocking);
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_line() {
+        let file = Written::new("unknown.toml", "io = \"auto\"\nlissten = \"x\"\n");
+        let error = Settings::decide(&file.flags()).unwrap_err().to_string();
+        assert!(error.contains("line 2"), "{error}");
+        assert!(error.contains("lissten"), "{error}");
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let flags = Flags {
+            config: Some("/nowhere/moraine.toml".into()),
+            ..Flags::default()
+        };
+        let error = Settings::decide(&flags).unwrap_err().to_string();
+        assert!(error.contains("/nowhere/moraine.toml"), "{error}");
+    }
+
+    #[test]
+    fn nonsense_is_refused_by_name() {
+        let with = |set: fn(&mut Flags)| {
+            let mut flags = Flags::default();
+            set(&mut flags);
+            Settings::decide(&flags).unwrap_err().to_string()
+        };
+        assert!(with(|flags| flags.listen = Some("8900".into())).starts_with("listen is"));
+        assert!(with(|flags| flags.io = Some("fast".into())).starts_with("io is"));
+        assert!(with(|flags| flags.memory = Some("1KiB".into())).starts_with("memory is"));
+        assert!(with(|flags| flags.memory = Some("much".into())).starts_with("memory:"));
+    }
+}

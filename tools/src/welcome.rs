@@ -1,0 +1,130 @@
+//! What `serve` prints once it listens: where, and on the first start the key and three commands to try.
+
+use crate::setup::{FIRST_BUCKET, SetUp};
+use std::fmt::Write;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+
+/// A picture that lies in the source tree; elsewhere the reader brings one.
+const SAMPLE_PICTURE: &str = "tools/picture.png";
+
+/// The whole text.
+pub fn text(listen: SocketAddr, admin: SocketAddr, data: &Path, set_up: &SetUp) -> String {
+    let endpoint = format!("http://{}", reachable(listen));
+    let mut text = format!(
+        "\nMoraine is ready.\n\n  S3 endpoint  {endpoint}\n  Health       http://{}/healthz\n  Data         {}\n",
+        reachable(admin),
+        data.display()
+    );
+    match set_up {
+        SetUp::Nothing => {}
+        SetUp::KeyAdded { access_key } => {
+            push(&mut text, format_args!("  Key added    {access_key}\n"));
+        }
+        SetUp::FirstKey { access_key, secret } => {
+            push(
+                &mut text,
+                format_args!(
+                    "  Bucket       {FIRST_BUCKET}\n  Access key   {access_key}\n  Secret key   {secret}\n\n\
+                     The secret is shown only now. Back up {}: without it the keys in the log cannot be read.\n",
+                    data.join("store.key").display()
+                ),
+            );
+            push(
+                &mut text,
+                format_args!("{}", commands(&endpoint, access_key, secret)),
+            );
+        }
+    }
+    text.push('\n');
+    text
+}
+
+/// Three commands that work when pasted into a fresh shell.
+fn commands(endpoint: &str, access_key: &str, secret: &str) -> String {
+    let here = Path::new(SAMPLE_PICTURE).exists();
+    let picture = if here { SAMPLE_PICTURE } else { "picture.png" };
+    let aws = format!(
+        "AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={} aws --region us-east-1 --endpoint-url {endpoint} s3",
+        quoted(access_key),
+        quoted(secret)
+    );
+    let own = if here { "" } else { " of yours" };
+    format!(
+        "\nTry it in another terminal with a picture{own} (`pip install awscli` brings the aws command):\n\n  \
+         {aws} cp {picture} s3://{FIRST_BUCKET}/picture.png\n  \
+         {aws} ls s3://{FIRST_BUCKET}/\n  \
+         {aws} cp s3://{FIRST_BUCKET}/picture.png picture-again.png\n"
+    )
+}
+
+/// For a shell: a chosen secret may hold any printable character.
+fn quoted(text: &str) -> String {
+    let plain =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | '+' | '=');
+    if text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+/// An address that listens everywhere is reached at the loopback address.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+fn push(text: &mut String, more: std::fmt::Arguments<'_>) {
+    text.write_fmt(more)
+        .expect("writing to a string cannot fail");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(set_up: &SetUp) -> String {
+        let listen = "0.0.0.0:8900".parse().unwrap();
+        let admin = "127.0.0.1:8901".parse().unwrap();
+        text(listen, admin, Path::new("/data"), set_up)
+    }
+
+    #[test]
+    fn the_first_start_shows_the_key_and_three_commands() {
+        let text = shown(&SetUp::FirstKey {
+            access_key: "operator".into(),
+            secret: "s3cret's$".into(),
+        });
+        assert!(text.contains("http://127.0.0.1:8900\n"), "{text}");
+        assert!(text.contains("/data/store.key"), "{text}");
+        let commands: Vec<&str> = text
+            .lines()
+            .filter(|line| line.trim_start().starts_with("AWS_ACCESS_KEY_ID="))
+            .collect();
+        assert_eq!(commands.len(), 3);
+        assert!(
+            commands
+                .iter()
+                .all(|line| line.contains(r"AWS_SECRET_ACCESS_KEY='s3cret'\''s$'"))
+        );
+    }
+
+    #[test]
+    fn later_starts_show_no_secret() {
+        for set_up in [
+            SetUp::Nothing,
+            SetUp::KeyAdded {
+                access_key: "operator".into(),
+            },
+        ] {
+            let text = shown(&set_up);
+            assert!(text.contains("S3 endpoint"), "{text}");
+            assert!(!text.to_lowercase().contains("secret"), "{text}");
+        }
+    }
+}

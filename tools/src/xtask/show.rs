@@ -1,0 +1,78 @@
+//! `cargo xtask show NAME`: scenarios that are too large for every change, each one command so that anyone can repeat it.
+
+use crate::install;
+use crate::run::{self, Done};
+use crate::steps::RELEASE;
+use std::process::Command;
+
+/// The arguments of the chore.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The scenario, or `list`
+    name: String,
+}
+
+struct Scenario {
+    name: &'static str,
+    what: &'static str,
+    command: fn() -> Command,
+}
+
+const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "big-object",
+        what: "a 5 GiB object in and out, by parts and in one request, with the server's peak memory (about 5 minutes)",
+        command: || run::client("big_object.py", &[]),
+    },
+    Scenario {
+        name: "kill-50",
+        what: "kill -9 under load, 50 times in a row (about 5 minutes)",
+        command: || run::client("kill.py", &["--rounds", "50"]),
+    },
+    Scenario {
+        name: "names-10m",
+        what: "10 million names in the name index: put, get, list, restart after a kill, size (about 10 minutes)",
+        command: || run::cargo(&names("fjall")),
+    },
+    Scenario {
+        name: "names-10m-redb",
+        what: "the same in the engine that lost the comparison (about 10 minutes)",
+        command: || run::cargo(&names("redb")),
+    },
+];
+
+/// Ten million names in one engine, for at most 400 seconds.
+const fn names(engine: &'static str) -> [&'static str; 11] {
+    [
+        "run",
+        "--release",
+        "--package",
+        "moraine-benches",
+        "--bin",
+        "names",
+        "--",
+        engine,
+        "target/names",
+        "10000000",
+        "400",
+    ]
+}
+
+/// Runs the scenario against a server built as released.
+pub fn run(args: &Args) -> Done {
+    if args.name == "list" {
+        for scenario in SCENARIOS {
+            println!("{:12} {}", scenario.name, scenario.what);
+        }
+        return Ok(());
+    }
+    let Some(scenario) = SCENARIOS.iter().find(|scenario| scenario.name == args.name) else {
+        return Err(format!(
+            "there is no scenario {}: `cargo xtask show list` names them",
+            args.name
+        ));
+    };
+    install::everything()?;
+    run::finish(run::cargo(RELEASE))?;
+    run::finish((scenario.command)())
+}

@@ -1,0 +1,71 @@
+//! The steps of `cargo xtask test`, in the order in which they run: quick ones first.
+
+use crate::run::Done;
+use crate::{install, tidy};
+
+/// What a step does.
+pub enum Work {
+    /// Something of ours; one test.
+    Own(fn() -> Done),
+    /// Cargo with these arguments; the tests that it reports are counted.
+    Cargo(&'static [&'static str]),
+    /// Scripts of the client tests with their arguments; the tests that they report are counted.
+    Clients(&'static [(&'static str, &'static [&'static str])]),
+}
+
+/// A step: its name, what it is for, and what it does.
+pub struct Step {
+    pub name: &'static str,
+    pub what: &'static str,
+    pub work: Work,
+}
+
+const fn step(name: &'static str, what: &'static str, work: Work) -> Step {
+    Step { name, what, work }
+}
+
+/// Builds the server as released.
+pub const RELEASE: &[&str] = &[
+    "build",
+    "--release",
+    "--package",
+    "moraine-tools",
+    "--bin",
+    "moraine",
+];
+
+/// All of them. Tests are built once, with every feature, so that there is one flavour of each crate.
+#[rustfmt::skip]
+pub const STEPS: &[Step] = &[
+    step("install", "what the other steps need, if it is missing", Work::Own(install::everything)),
+    step("tidy", "rules of style that no other tool checks", Work::Own(tidy::check)),
+    step("fmt", "formatting", Work::Cargo(&["fmt", "--all", "--check"])),
+    step("deny", "licences and sources of the dependencies", Work::Cargo(
+        &["deny", "check", "--hide-inclusion-graph", "bans", "licenses", "sources"],
+    )),
+    step("clippy", "lints, warnings denied", Work::Cargo(
+        &["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"],
+    )),
+    step("doc", "the documentation builds without warnings", Work::Cargo(
+        &["doc", "--workspace", "--no-deps", "--all-features", "--config", "build.rustdocflags=['-Dwarnings']"],
+    )),
+    step("unit", "unit tests", Work::Cargo(
+        &["nextest", "run", "--workspace", "--all-features", "--no-fail-fast", "-E", "not binary(bars)"],
+    )),
+    step("bars", "models, crashes and faults on the simulated disk", Work::Cargo(
+        &["nextest", "run", "--workspace", "--all-features", "--no-fail-fast", "-E", "binary(bars)"],
+    )),
+    step("doctest", "the examples in the documentation", Work::Cargo(
+        &["test", "--workspace", "--all-features", "--doc"],
+    )),
+    step("release", "the server that the next steps start", Work::Cargo(RELEASE)),
+    step("corpus", "a thousand pictures and some videos", Work::Clients(&[("corpus.py", &[])])),
+    step("first-start", "the printed commands, keys and settings", Work::Clients(&[("first_start.py", &[])])),
+    step("bad-input", "stores, bodies and disks that are not as they should be", Work::Clients(
+        &[("bad_input.py", &[])],
+    )),
+    step("roundtrip", "awscli and boto3: the corpus in and out, byte for byte", Work::Clients(
+        &[("roundtrip.py", &[])],
+    )),
+    step("kill", "kill -9 under load, 20 times", Work::Clients(&[("kill.py", &["--rounds", "20"])])),
+];
