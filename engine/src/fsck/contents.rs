@@ -11,6 +11,7 @@ pub(super) struct Contents {
     lengths: HashMap<u128, u32>,
     places: HashSet<(u64, u64, u64)>,
     named: HashSet<(u64, u64, u64)>,
+    manifests: HashMap<u128, (NodeId, SegmentNumber, Offset)>,
 }
 
 fn short(id: &Id) -> u128 {
@@ -35,6 +36,16 @@ impl Contents {
     /// Whether an intact name, tombstone or catalog entry begins here.
     pub fn is_named_at(&self, node: NodeId, segment: SegmentNumber, at: Offset) -> bool {
         self.named.contains(&(node.0, segment.0, at.0))
+    }
+
+    /// Remembers where an intact manifest begins.
+    pub fn add_manifest(&mut self, id: &Id, node: NodeId, segment: SegmentNumber, at: Offset) {
+        self.manifests.insert(short(id), (node, segment, at));
+    }
+
+    /// Where the manifest with this id begins, if the log holds an intact one.
+    pub fn manifest_at(&self, id: &Id) -> Option<(NodeId, SegmentNumber, Offset)> {
+        self.manifests.get(&short(id)).copied()
     }
 
     /// The length of the payload with this id, if the log holds an intact one.

@@ -225,6 +225,14 @@ impl SegmentCheck<'_, '_> {
                     self.segment.number,
                     record.offset,
                 );
+                if kind == RecordKind::Manifest {
+                    self.contents.add_manifest(
+                        &record.header.id,
+                        self.segment.node,
+                        self.segment.number,
+                        record.offset,
+                    );
+                }
                 self.view.content(self.segment, record, self.report);
             } else {
                 self.contents

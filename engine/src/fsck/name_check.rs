@@ -246,32 +246,40 @@ pub(crate) struct Finder<'a> {
 }
 
 impl Finder<'_> {
-    /// The manifest with this id, wherever it lies.
+    /// The manifest with this id, wherever it lies. Looks into every footer.
     pub fn manifest(&self, id: &Id) -> Result<Option<Manifest>> {
         for segment in self.segments.all() {
             let Ok(opened) = segment.open(self.disk) else {
                 continue;
             };
             for offset in crate::inspect::offsets_of(&segment, &opened, id)? {
-                let at = Location {
-                    node: segment.node,
-                    segment: segment.number,
-                    offset,
-                    size_hint: u32::MAX,
-                };
-                let Ok(found) = record_at(self.disk, self.segments, at) else {
-                    continue;
-                };
-                let start = found.offset + found.header.payload_at() as u64;
-                let len = found.header.payload_len as usize;
-                let payload = read_at(&found.file, start, len)
-                    .map_err(|source| Error::io("read", &segment.path(), source))?;
-                if found.extension.verify_payload(&payload).is_ok() {
-                    return Ok(Manifest::decode(&payload, &opened.geometry).ok());
+                if let Some(manifest) = self.manifest_at(&segment, offset)? {
+                    return Ok(Some(manifest));
                 }
             }
         }
         Ok(None)
+    }
+
+    /// The manifest that begins here, if it verifies.
+    fn manifest_at(&self, segment: &Segment, offset: Offset) -> Result<Option<Manifest>> {
+        let at = Location {
+            node: segment.node,
+            segment: segment.number,
+            offset,
+            size_hint: Location::UNKNOWN_SIZE,
+        };
+        let Ok(found) = record_at(self.disk, self.segments, at) else {
+            return Ok(None);
+        };
+        let opened = segment.open(self.disk)?;
+        let start = found.offset + found.header.payload_at() as u64;
+        let payload = read_at(&found.file, start, found.header.payload_len as usize)
+            .map_err(|source| Error::io("read", &segment.path(), source))?;
+        if found.extension.verify_payload(&payload).is_err() {
+            return Ok(None);
+        }
+        Ok(Manifest::decode(&payload, &opened.geometry).ok())
     }
 }
 
@@ -284,7 +292,18 @@ fn manifest_problem(
     if contents.len_of(id).is_none() {
         return Ok(Some(format!("its manifest, {id}, is missing")));
     }
-    let Some(manifest) = finder.manifest(id)? else {
+    let place = contents
+        .manifest_at(id)
+        .and_then(|(node, segment, offset)| {
+            let segment = finder.segments.get(node, segment)?;
+            Some((segment, offset))
+        });
+    let manifest = match place {
+        Some((segment, offset)) => finder.manifest_at(&segment, offset)?,
+        // The manifest of a part may have been stored as somebody's extent.
+        None => finder.manifest(id)?,
+    };
+    let Some(manifest) = manifest else {
         return Ok(Some(format!("its manifest, {id}, cannot be read")));
     };
     if manifest.total_len != size {

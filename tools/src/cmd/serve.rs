@@ -7,6 +7,7 @@ use crate::signals::Signals;
 use crate::{logging, welcome};
 use moraine_engine::{Options, Store};
 use moraine_server::{Server, ServerConfig};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -27,6 +28,7 @@ pub fn run(args: &Args) -> Outcome {
         memory_bytes: settings.memory_bytes,
         ..Options::default()
     };
+    raise_file_limit();
     let store = Store::open(&settings.data, options)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -34,6 +36,18 @@ pub fn run(args: &Args) -> Outcome {
         .map_err(|error| Failure::new(format!("cannot start the network threads: {error}")))?;
     runtime.block_on(serve(store, settings, chosen))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Lets the process open as many files as it may: every segment that is read stays open, one for 256 MiB.
+fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
 }
 
 async fn serve(store: Store, settings: Settings, chosen: Option<ChosenKey>) -> Result<(), Failure> {
