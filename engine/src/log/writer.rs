@@ -12,20 +12,20 @@
 //! The writer is a state machine that does one turn at a time: a thread drives it in a server, a test drives it step
 //! by step.
 
+mod roll;
+
 use super::active::ActiveSegment;
 use super::batch_builder::{Laid, Layout, fitting, lay_out};
 use super::committed::{Committed, CommittedRecord, Sink};
-use super::draft::{Draft, DraftId, Item};
+use super::draft::Item;
 use super::inbox::Inbox;
-use super::segments::{Opened, Segments};
+use super::segments::Segments;
 use crate::canary;
 use crate::clock::{Clock, Entropy};
 use crate::error::{Error, Result};
-use crate::format::{
-    Binding, Digests, Geometry, RecordKind, SegmentHeader, StartRecord, StoreId, Unknown,
-};
+use crate::format::{Geometry, StoreId};
 use crate::io::{Completion, Disk, Queue};
-use crate::position::{BucketId, Hlc, Incarnation, LogPoint, NodeId, Offset, SegmentNumber};
+use crate::position::{Hlc, Incarnation, LogPoint, NodeId, Offset, SegmentNumber};
 use crate::stats::Counters;
 use crate::sync::Arc;
 use crate::sync::atomic::Ordering;
@@ -34,10 +34,6 @@ use std::time::Duration;
 
 /// Batches written or being written whose sync has not ended: one syncs while the next one is written.
 const BATCHES_IN_FLIGHT_MAX: usize = 2;
-
-/// One part in this many of a segment stays free when it is created. A segment of nothing but names, the worst case, adds
-/// about a quarter of its length to the indexes.
-const RESERVE_SHARE: u64 = 4;
 
 /// How long an idle writer waits before it attests its last batch with an empty one.
 const ATTEST_AFTER: Duration = Duration::from_millis(500);
@@ -436,78 +432,6 @@ impl Writer {
                 hlc: batch.hlc,
             });
         }
-    }
-
-    /// Seals the full segment, if there is one, and begins the next.
-    fn roll(&mut self) -> Result<()> {
-        self.seal()?;
-        self.check_reserve()?;
-        let number = self.config.next_segment;
-        let header = SegmentHeader {
-            store: self.config.store,
-            node: self.config.node,
-            incarnation: self.config.incarnation,
-            segment: number,
-            binding: Binding(self.entropy.number()),
-            geometry: self.config.geometry,
-            created_ms: self.clock.now_ms(),
-            live: self.segments.ranges(self.config.node),
-        };
-        let active = ActiveSegment::create(&*self.disk, &header)?;
-        self.segments.add_active(
-            self.config.node,
-            number,
-            Opened {
-                file: Arc::clone(&active.file),
-                binding: header.binding,
-                geometry: header.geometry,
-                data_start: active.end,
-                header: Arc::new(header),
-                header_copies: 2,
-            },
-        );
-        self.config.next_segment = number.next();
-        self.active = Some(active);
-        if !self.started {
-            self.started = true;
-            let start = self.start_record();
-            self.waiting.push_front(Item::new(start));
-        }
-        Ok(())
-    }
-
-    /// Keeps room beside the log: the indexes grow with it, and must not meet a full disk first.
-    fn check_reserve(&self) -> Result<()> {
-        let segment = self.config.geometry.segment_bytes;
-        let need = segment + segment / RESERVE_SHARE;
-        let space = self
-            .disk
-            .space()
-            .map_err(|source| Error::io("measure", &super::logs_dir(), source))?;
-        if space.free < need {
-            return Err(Error::NoSpace { need });
-        }
-        Ok(())
-    }
-
-    /// The first record of an incarnation: where the node found its log to end.
-    fn start_record(&self) -> Draft {
-        let (previous, end) = self.config.previous;
-        let payload = StartRecord {
-            incarnation: self.config.incarnation,
-            previous,
-            end,
-            created_ms: self.clock.now_ms(),
-            unknown: Unknown::default(),
-        }
-        .encode();
-        Draft::new(
-            RecordKind::Start,
-            DraftId::Stamped(BucketId(0)),
-            payload.into(),
-            Digests::default(),
-            self.config.geometry.crc_block_bytes,
-        )
     }
 
     /// Turns the log read-only: everything in flight and everything that waits fails.
