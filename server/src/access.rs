@@ -75,15 +75,21 @@ impl Access {
 }
 
 /// The operations that there are, and their parameters; those of signatures are known everywhere.
-const OPERATIONS: [(&str, &[&str]); 14] = [
+const OPERATIONS: [(&str, &[&str]); 27] = [
     ("AbortMultipartUpload", &["uploadId"]),
     ("CompleteMultipartUpload", &["uploadId"]),
+    ("CopyObject", &[]),
     ("CreateBucket", &[]),
     ("CreateMultipartUpload", &["uploads"]),
     ("DeleteBucket", &[]),
     ("DeleteObject", &["versionId"]),
+    ("DeleteObjects", &["delete"]),
+    ("GetBucketAcl", &["acl"]),
     ("GetBucketLocation", &["location"]),
+    ("GetBucketVersioning", &["versioning"]),
     ("GetObject", READ),
+    ("GetObjectAcl", &["acl", "versionId"]),
+    ("GetObjectTagging", &["tagging", "versionId"]),
     ("HeadBucket", &[]),
     ("HeadObject", READ),
     (
@@ -94,6 +100,34 @@ const OPERATIONS: [(&str, &[&str]); 14] = [
             "prefix",
             "bucket-region",
         ],
+    ),
+    (
+        "ListMultipartUploads",
+        &[
+            "uploads",
+            "prefix",
+            "delimiter",
+            "key-marker",
+            "upload-id-marker",
+            "max-uploads",
+            "encoding-type",
+        ],
+    ),
+    (
+        "ListObjectVersions",
+        &[
+            "versions",
+            "prefix",
+            "delimiter",
+            "key-marker",
+            "version-id-marker",
+            "max-keys",
+            "encoding-type",
+        ],
+    ),
+    (
+        "ListObjects",
+        &["prefix", "delimiter", "marker", "max-keys", "encoding-type"],
     ),
     (
         "ListObjectsV2",
@@ -108,8 +142,15 @@ const OPERATIONS: [(&str, &[&str]); 14] = [
             "fetch-owner",
         ],
     ),
+    (
+        "ListParts",
+        &["uploadId", "part-number-marker", "max-parts"],
+    ),
+    ("PutBucketAcl", &["acl"]),
     ("PutObject", &[]),
+    ("PutObjectAcl", &["acl", "versionId"]),
     ("UploadPart", &["partNumber", "uploadId"]),
+    ("UploadPartCopy", &["partNumber", "uploadId"]),
 ];
 
 const READ: &[&str] = &[
@@ -168,7 +209,7 @@ mod tests {
         assert!(allowed("DeleteBucket", ""));
         assert!(!allowed("DeleteBucket", "metadataConfiguration"));
         assert!(!allowed("CreateBucket", "abac"));
-        assert!(!allowed("GetBucketAcl", "acl"));
+        assert!(!allowed("GetBucketCors", "cors"));
         assert!(allowed(
             "GetObject",
             "X-Amz-Signature=1&x-amz-checksum-mode=ENABLED&response-expires=x"

@@ -87,4 +87,17 @@ operations! {
     upload_part(UploadPartInput) -> UploadPartOutput;
     complete_multipart_upload(CompleteMultipartUploadInput) -> CompleteMultipartUploadOutput;
     abort_multipart_upload(AbortMultipartUploadInput) -> AbortMultipartUploadOutput;
+    copy_object(CopyObjectInput) -> CopyObjectOutput;
+    upload_part_copy(UploadPartCopyInput) -> UploadPartCopyOutput;
+    delete_objects(DeleteObjectsInput) -> DeleteObjectsOutput;
+    list_objects(ListObjectsInput) -> ListObjectsOutput;
+    list_object_versions(ListObjectVersionsInput) -> ListObjectVersionsOutput;
+    list_parts(ListPartsInput) -> ListPartsOutput;
+    list_multipart_uploads(ListMultipartUploadsInput) -> ListMultipartUploadsOutput;
+    get_object_acl(GetObjectAclInput) -> GetObjectAclOutput;
+    put_object_acl(PutObjectAclInput) -> PutObjectAclOutput;
+    get_bucket_acl(GetBucketAclInput) -> GetBucketAclOutput;
+    put_bucket_acl(PutBucketAclInput) -> PutBucketAclOutput;
+    get_bucket_versioning(GetBucketVersioningInput) -> GetBucketVersioningOutput;
+    get_object_tagging(GetObjectTaggingInput) -> GetObjectTaggingOutput;
 }
