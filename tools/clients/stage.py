@@ -15,7 +15,7 @@ import urllib.parse
 
 import checks
 from front import Front
-from server import ACCESS_KEY, SECRET_KEY, TARGET, Server, environment, scratch
+from server import ACCESS_KEY, ROOT, SECRET_KEY, TARGET, Server, environment, scratch
 
 OTHER = os.environ.get("MORAINE_TEST_ENDPOINT")
 REGION = "us-east-1"
@@ -215,4 +215,4 @@ def foreign(run, stage, what, command, env, seconds_max=300):
     return run.run(what, check)
 
 
-__all__ = ["Stage", "TARGET", "foreign", "main", "public_path"]
+__all__ = ["ROOT", "TARGET", "Stage", "checks", "foreign", "main", "public_path"]

@@ -22,7 +22,10 @@ const DEBIAN: [(&str, &str); 14] = [
         "captured requests are replayed at the time of their capture",
     ),
     ("nginx-light", "the TLS front of docs/nginx.conf"),
-    ("awscli", "the version of the AWS command line that Debian has"),
+    (
+        "awscli",
+        "the version of the AWS command line that Debian has",
+    ),
     ("rclone", "a client that the server is tested with"),
     ("s3cmd", "another"),
     ("restic", "another"),
@@ -144,7 +147,8 @@ fn javascript() -> Done {
     let from = place::root().join(NODE_PACKAGES);
     let to = place::target().join("node");
     let (list, lock) = (from.join("package.json"), from.join("package-lock.json"));
-    let wanted = fs::read_to_string(&lock).map_err(|error| format!("{}: {error}", lock.display()))?;
+    let wanted =
+        fs::read_to_string(&lock).map_err(|error| format!("{}: {error}", lock.display()))?;
     let stamp = to.join("installed");
     if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
         println!("installed already: the JavaScript packages");
