@@ -7,7 +7,7 @@ from samples import MIB
 CONFIG = """[default]
 access_key = {key}
 secret_key = {secret}
-bucket_location = us-east-1
+bucket_location = US
 host_base = {host}
 host_bucket = {host}
 use_https = {https}
