@@ -64,7 +64,7 @@ class Front:
     def make_certificate(self):
         command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
         command += ["-days", "2", "-subj", "/CN=localhost", "-keyout", self.folder / "key.pem"]
-        command += ["-addext", "subjectAltName=DNS:localhost,DNS:*.localhost,IP:127.0.0.1", "-out", self.certificate]
+        command += ["-addext", "subjectAltName=DNS:localhost,DNS:media.test,DNS:*.media.test,IP:127.0.0.1", "-out", self.certificate]
         subprocess.run(list(map(str, command)), check=True, capture_output=True)
 
     def site(self):

@@ -4,9 +4,11 @@ With `MORAINE_TEST_ENDPOINT` (and the pair in `MORAINE_TEST_KEY` and `MORAINE_TE
 server instead: the way to see whether another S3 answers a client in the same way. What strangers see differs there.
 """
 
+import contextlib
 import http.client
 import os
 import shutil
+import socket
 import ssl
 import subprocess
 import sys
@@ -19,6 +21,8 @@ from server import ACCESS_KEY, ROOT, SECRET_KEY, TARGET, Server, environment, sc
 
 OTHER = os.environ.get("MORAINE_TEST_ENDPOINT")
 REGION = "us-east-1"
+#: Buckets are addressed as its sub-domains, too. No resolver knows it: see `resolved_here`.
+DOMAIN = "media.test"
 #: What a stranger gets with every object: media is embedded in the pages of other sites, and must not act as a page.
 PUBLIC_HEADERS = {
     "access-control-allow-origin": "*",
@@ -51,7 +55,7 @@ class Stage:
             self.plain = OTHER
             self.key = (os.environ["MORAINE_TEST_KEY"], os.environ["MORAINE_TEST_SECRET"])
         else:
-            self.server = Server(self.dir / "data").start()
+            self.server = Server(self.dir / "data", arguments=["--domain", DOMAIN]).start()
             self.plain = self.server.endpoint
             self.key = (ACCESS_KEY, SECRET_KEY)
         if self.wants_tls:
@@ -91,15 +95,15 @@ class Stage:
         )
         return done.stdout
 
-    def boto3(self, endpoint=None, **options):
-        """A boto3 client that does not retry, unless told: failures are the test's to see."""
+    def boto3(self, endpoint=None, face="client", **options):
+        """boto3's `client` or `resource`, which does not retry unless told: failures are the test's to see."""
         import boto3
         from botocore.config import Config
 
         endpoint = endpoint or self.plain
         options.setdefault("retries", {"total_max_attempts": 1})
         options.setdefault("read_timeout", 120)
-        return boto3.client(
+        return getattr(boto3, face)(
             "s3",
             endpoint_url=endpoint,
             aws_access_key_id=self.key[0],
@@ -175,6 +179,22 @@ class Stage:
                 assert b"ListBucketResult" not in answer.body and b"<Key>" not in answer.body
 
 
+@contextlib.contextmanager
+def resolved_here():
+    """Names under `DOMAIN` are this machine, for what runs in this process."""
+    ask = socket.getaddrinfo
+
+    def answer(host, *arguments, **named):
+        ours = isinstance(host, str) and (host == DOMAIN or host.endswith(f".{DOMAIN}"))
+        return ask("127.0.0.1" if ours else host, *arguments, **named)
+
+    socket.getaddrinfo = answer
+    try:
+        yield
+    finally:
+        socket.getaddrinfo = ask
+
+
 def public_path(bucket, key):
     return f"/{bucket}/{urllib.parse.quote(key, safe='/~-._')}"
 
@@ -215,4 +235,4 @@ def foreign(run, stage, what, command, env, seconds_max=300):
     return run.run(what, check)
 
 
-__all__ = ["ROOT", "TARGET", "Stage", "checks", "foreign", "main", "public_path"]
+__all__ = ["DOMAIN", "ROOT", "TARGET", "Stage", "checks", "foreign", "main", "public_path", "resolved_here"]

@@ -400,6 +400,41 @@ class Boto3:
         self.s3.delete_bucket(**at)
         assert code_of(self.s3.head_bucket, **at) == ("404", 404)
 
+    def virtual_hosts(self):
+        """The bucket in the host name, as Pixelfed has it unless told otherwise."""
+        parts = urllib.parse.urlsplit(self.url)
+        endpoint = f"{parts.scheme}://{stage.DOMAIN}:{parts.port}"
+        with stage.resolved_here():
+            s3 = self.stage.boto3(endpoint, s3={"addressing_style": "virtual"})
+            for number, key in enumerate(samples.HARD_KEYS):
+                s3.put_object(Key=f"{key}", Body=f"by host {number}".encode(), ACL="public-read", **self.on)
+                assert self.body(key) == f"by host {number}".encode(), key
+                assert s3.get_object(Key=key, **self.on)["Body"].read() == f"by host {number}".encode(), key
+            at = {"Key": "with space.jpg", **self.on}
+            s3.copy_object(CopySource=at, Key="copied by host", **self.on)
+            assert s3.list_objects_v2(Prefix="copied", **self.on)["KeyCount"] == 1
+            link = s3.generate_presigned_url("get_object", Params=at, ExpiresIn=600)
+            assert f"//{self.bucket}.{stage.DOMAIN}" in link, link
+            answer = self.stage.fetch(link)
+            assert answer.status == 200 and answer.body == b"by host 0", f"{answer.status} {answer.body[:300]}"
+            seen = self.stage.fetch(f"{parts.scheme}://{self.bucket}.{stage.DOMAIN}:{parts.port}/with%20space.jpg")
+            assert seen.status == 200 and seen.body == b"by host 0", f"{seen.status} {seen.body[:300]}"
+            listed = self.stage.fetch(f"{parts.scheme}://{self.bucket}.{stage.DOMAIN}:{parts.port}/?max-keys=1&x-random=f00")
+            assert listed.status == 403 and b"ListBucketResult" not in listed.body, f"{listed.status}"
+
+    def resources(self):
+        """The other face of boto3, by which scripts empty buckets."""
+        bucket = self.stage.boto3(self.url, "resource").Bucket(self.bucket)
+        for number in range(5):
+            bucket.put_object(Key=f"resource/{number}", Body=b"x")
+        one = bucket.Object("resource/0")
+        one.wait_until_exists()
+        assert one.get()["Body"].read() == b"x" and one.content_length == 1
+        assert [item.key for item in bucket.objects.filter(Prefix="resource/")] == [f"resource/{n}" for n in range(5)]
+        bucket.objects.filter(Prefix="resource/0").delete()
+        bucket.object_versions.filter(Prefix="resource/").delete()
+        assert not list(bucket.objects.filter(Prefix="resource/"))
+
     def refusals(self):
         """What is not supported answers `NotImplemented`, and changes nothing."""
         before = self.s3.list_objects_v2(**self.on)["KeyCount"]
@@ -432,7 +467,7 @@ def body(run, place):
             test.sizes, test.keys, test.headers, test.missing, test.ranges, test.checksums, test.parts,
             test.part_numbers, test.upload_by_hand, test.refused_parts, test.pleroma, test.file_object, test.copies,
             test.copy_by_parts, test.acls, test.links, test.put_link, test.conditions, test.listings, test.strangers,
-            test.refusals, test.clean_up,
+            test.virtual_hosts, test.resources, test.refusals, test.clean_up,
         ):  # fmt: skip
             run.run(f"boto3 over {way}: {check.__name__.replace('_', ' ')}", check)
 
