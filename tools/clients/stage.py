@@ -12,12 +12,12 @@ import socket
 import ssl
 import subprocess
 import sys
-import time
+import threading
 import urllib.parse
 
 import checks
 from front import Front
-from server import ACCESS_KEY, ROOT, SECRET_KEY, TARGET, Server, environment, scratch
+from server import ACCESS_KEY, ROOT, SECRET_KEY, TARGET, Server, environment, fsck, scratch
 
 OTHER = os.environ.get("MORAINE_TEST_ENDPOINT")
 REGION = "us-east-1"
@@ -51,23 +51,40 @@ class Stage:
         self.wants_tls = tls
 
     def __enter__(self):
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def start(self):
         if OTHER:
             self.plain = OTHER
             self.key = (os.environ["MORAINE_TEST_KEY"], os.environ["MORAINE_TEST_SECRET"])
         else:
-            self.server = Server(self.dir / "data", arguments=["--domain", DOMAIN]).start()
+            self.server = Server(self.dir / "data", arguments=["--domain", DOMAIN])
+            self.server.start()
             self.plain = self.server.endpoint
             self.key = (ACCESS_KEY, SECRET_KEY)
         if self.wants_tls:
-            self.front = Front(self.dir / "front", urllib.parse.urlsplit(self.plain).port).start()
-        return self
+            self.front = Front(self.dir / "front", urllib.parse.urlsplit(self.plain).port)
+            self.front.start()
 
-    def __exit__(self, kind, error, trace):
+    def __exit__(self, *_):
         if self.front:
             self.front.stop()
-        if self.server and self.server.process.poll() is None:
+        if self.server and self.server.process and self.server.process.poll() is None:
             self.server.kill()
-        return False
+
+    def sound(self):
+        """The server ends cleanly, and what the client left in the store is whole."""
+        if not self.server:
+            raise checks.Skip("the server is another")
+        self.server.stop()
+        code, report = fsck(self.server.data)
+        assert code == 0 and report["clean"], f"fsck ended with {code}: {report['findings'][:3]}"
+        return f"{report['records']} records, {report['names']} names"
 
     @property
     def tls(self):
@@ -209,6 +226,7 @@ def main(name, body, tls=True):
     run = checks.Checks()
     with Stage(name, tls) as stage:
         body(run, stage)
+        run.run(f"{name}: the store afterwards", stage.sound)
     if not run.failed:
         free(stage)
     run.close()
@@ -218,17 +236,17 @@ def foreign(run, stage, what, command, env, seconds_max=300):
     """A test in another language: its lines go through, with its own closing line; here counts only that it came to it."""
 
     def check():
-        started = time.monotonic()
         closed = False
         with subprocess.Popen(
             list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env, cwd=stage.home
         ) as child:
+            limit = threading.Timer(seconds_max, child.kill)
+            limit.start()
             for line in child.stdout:
                 sys.stdout.write(line)
                 closed = closed or " passed, " in line
-                if time.monotonic() - started > seconds_max:
-                    child.kill()
             code = child.wait()
+            limit.cancel()
         assert closed, f"it ended with {code} before its closing line"
         assert code in (0, 1), f"it ended with {code}"
 
