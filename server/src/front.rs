@@ -4,10 +4,11 @@
 //! and headers, and every refused request is an error to it. Our own lines are written here and in the operations.
 
 use crate::access::{Access, Keys};
-use crate::body::{BodyFault, Kind, Metered, OneDeclaration, Supervision, Watched};
+use crate::body::{BodyFault, Kind, Metered, OneDeclaration, Supervision, Watched, readable};
 use crate::config::{Limits, ServerConfig};
 use crate::context::RequestContext;
 use crate::door::Door;
+use crate::error_subject;
 use crate::errors;
 use crate::guards::{self, Proof};
 use crate::metrics::Metrics;
@@ -15,7 +16,8 @@ use crate::patience::Pressed;
 use crate::public;
 use crate::restate;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, HeaderName, HeaderValue, TRANSFER_ENCODING,
+    CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderName, HeaderValue,
+    TRANSFER_ENCODING,
 };
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
@@ -93,6 +95,7 @@ impl Front {
             }
             None => self.signed(parts, body, &context).await,
         };
+        response = document(response, &book.path);
         close |= has_body && !context.body_ended();
         if close {
             response
@@ -183,6 +186,32 @@ fn corrected(mut response: Response<Body>, head: bool) -> Response<Body> {
     }
     if response.status() == StatusCode::NOT_MODIFIED {
         *response.body_mut() = Body::empty();
+    }
+    response
+}
+
+/// Makes an answer that is one XML document readable for every parser, and lets an error say what it is about.
+fn document(mut response: Response<Body>, path: &str) -> Response<Body> {
+    let is_xml = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|it| it.as_bytes() == b"application/xml");
+    // What is streamed has no bytes yet: objects, and the long answer that is looked after elsewhere.
+    let written = response
+        .body()
+        .bytes()
+        .filter(|it| is_xml && !it.is_empty());
+    let Some(mut document) = written else {
+        return response;
+    };
+    let length = document.len();
+    if response.status().is_client_error() || response.status().is_server_error() {
+        document = error_subject::named(document, path);
+    }
+    document = readable(document);
+    if document.len() != length {
+        response.headers_mut().remove(CONTENT_LENGTH);
+        *response.body_mut() = Body::from(document);
     }
     response
 }

@@ -19,6 +19,7 @@ mod config;
 mod connection;
 mod context;
 mod door;
+mod error_subject;
 mod errors;
 mod front;
 mod guards;

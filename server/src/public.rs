@@ -244,7 +244,8 @@ fn split(path: &str) -> S3Result<Option<(String, Vec<u8>)>> {
     Ok(Some((bucket, key)))
 }
 
-fn decode(text: &str) -> Option<Vec<u8>> {
+/// The bytes of a percent-encoded text; `None` if a `%` is not followed by two hexadecimal digits.
+pub fn decode(text: &str) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {

@@ -235,7 +235,7 @@ impl Shared {
     }
 }
 
-fn object_key(bucket: BucketId, key: &[u8]) -> Result<NameKey> {
+pub(super) fn object_key(bucket: BucketId, key: &[u8]) -> Result<NameKey> {
     NameKey::object(bucket, key).map_err(|_| Error::Invalid {
         what: "key",
         why: "a key is 1 to 1,024 bytes of UTF-8 without NUL",

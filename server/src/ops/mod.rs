@@ -1,5 +1,5 @@
 //! One S3 operation per file, and what several of them share: how a body is taken in ([`intake`]), how an object is
-//! given out ([`outgoing`]), and how an upload is found ([`upload_id`]).
+//! given out ([`outgoing`]), how an upload is found ([`upload_id`]), and how pages of listings are made ([`listing`]).
 
 pub mod abort_multipart_upload;
 pub mod complete_multipart_upload;
@@ -24,6 +24,7 @@ pub mod list_object_versions;
 pub mod list_objects;
 pub mod list_objects_v2;
 pub mod list_parts;
+mod listing;
 mod outgoing;
 mod part_checksums;
 pub mod put_bucket_acl;
