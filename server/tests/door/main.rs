@@ -7,6 +7,8 @@
 
 mod admin;
 mod aws_chunked;
+mod batch_delete;
+mod buckets;
 mod client;
 mod conditions;
 mod damage;
@@ -26,4 +28,7 @@ mod server;
 mod stream_texts;
 mod tenancy;
 mod timeouts;
+mod uploads_listing;
+mod versions_listing;
 mod xml;
+mod xml_text;
