@@ -15,7 +15,8 @@ use crate::patience::Pressed;
 use crate::public;
 use crate::restate;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, HeaderName, HeaderValue, TRANSFER_ENCODING,
+    CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderName, HeaderValue,
+    TRANSFER_ENCODING,
 };
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
@@ -44,11 +45,7 @@ pub struct Front {
 impl Front {
     /// A front before `store`.
     pub fn new(store: Store, config: Arc<ServerConfig>, metrics: Arc<Metrics>) -> Self {
-        let door = Door {
-            store: store.clone(),
-            metrics,
-            config,
-        };
+        let door = Door::new(store.clone(), config, metrics);
         let mut s3_config = S3Config::default();
         s3_config.xml_max_body_size = Limits::XML_BYTES_MAX;
         // Forms are refused by the guards; should one pass, it finds no room.
@@ -130,7 +127,7 @@ impl Front {
         let response = result.unwrap_or_else(|error| broken(error, context));
         match explain(&response, aws_chunked, context) {
             Some(error) => refuse(error, context),
-            None => corrected(response, head),
+            None => corrected(begun(response, context), head),
         }
     }
 }
@@ -170,6 +167,17 @@ fn body_at_fault(
         None if context.body_arrived() => Some(errors::content_sha256_mismatch()),
         None => None,
     }
+}
+
+/// An answer that goes on while its work is done, if it is one.
+fn begun(mut response: Response<Body>, context: &RequestContext) -> Response<Body> {
+    if let Some(late) = context.take_late() {
+        *response.body_mut() = Body::http_body_unsync(late);
+        let xml = HeaderValue::from_static("application/xml");
+        response.headers_mut().insert(CONTENT_TYPE, xml);
+        response.headers_mut().remove(CONTENT_LENGTH);
+    }
+    response
 }
 
 /// Sets right what `s3s` does not know of HTTP and XML: 206 for HEAD, no body with 304, one declaration.

@@ -10,10 +10,12 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod acl;
 mod admin;
 mod attributes;
 mod body;
 mod checksum;
+mod completions;
 mod conditions;
 mod config;
 mod connection;
@@ -30,6 +32,7 @@ mod range;
 mod restate;
 mod server;
 mod signed_headers;
+mod versions;
 mod wire;
 
 pub use config::{Limits, ServerConfig};

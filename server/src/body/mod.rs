@@ -2,12 +2,14 @@
 
 mod aws_chunked;
 mod blob;
+mod late;
 mod marked_sections;
 mod metered;
 mod one_declaration;
 mod watched;
 
 pub use blob::{BlobBody, BlobBroken};
+pub use late::{Late, document};
 pub use metered::Metered;
 pub use one_declaration::OneDeclaration;
 pub use watched::{Kind, Supervision, Watched};

@@ -6,6 +6,7 @@ use crate::checksum::Algorithm;
 use crate::conditions::seconds;
 use crate::context::RequestContext;
 use crate::door::Door;
+use http::header::EXPIRES;
 use s3s::dto::{HeadObjectInput, HeadObjectOutput};
 use s3s::{S3Request, S3Result, s3_error};
 
@@ -31,6 +32,11 @@ pub async fn run(
     let stored = &object.attributes;
     let length = i64::try_from(selected.length())
         .map_err(|_| s3_error!(InternalError, "the object's length cannot be said"))?;
+    if input.response_expires.is_none()
+        && let Some(expires) = attributes::expires(stored)
+    {
+        context.set_verbatim(EXPIRES, expires);
+    }
     Ok(HeadObjectOutput {
         accept_ranges: Some("bytes".to_owned()),
         cache_control: input
@@ -59,9 +65,7 @@ pub async fn run(
                 .unwrap_or_else(|| selected.content_type()),
         ),
         e_tag: Some(etag(&object.etag)),
-        expires: input
-            .response_expires
-            .or_else(|| attributes::expires(stored)),
+        expires: input.response_expires,
         last_modified: Some(seconds(object.modified_ms).into()),
         metadata: attributes::metadata(stored),
         parts_count: selected.parts_count,
