@@ -6,6 +6,7 @@ use crate::context::RequestContext;
 use crate::errors;
 use crate::metrics::Metrics;
 use crate::ops;
+use crate::second_pass;
 use moraine_engine::{BlobReader, Bucket, Error, Object, Store, Tenant};
 use s3s::dto::*;
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
@@ -109,7 +110,8 @@ macro_rules! operations {
         #[async_trait::async_trait]
         impl S3 for Door {
             $(
-                async fn $operation(&self, request: S3Request<$input>) -> S3Result<S3Response<$output>> {
+                async fn $operation(&self, mut request: S3Request<$input>) -> S3Result<S3Response<$output>> {
+                    second_pass::restore(&mut request);
                     let context = RequestContext::of(&request)?;
                     self.enter(&context, ops::$operation::run(self, &context, request)).await
                 }

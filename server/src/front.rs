@@ -14,6 +14,7 @@ use crate::metrics::Metrics;
 use crate::patience::Pressed;
 use crate::public;
 use crate::restate;
+use crate::second_pass::SecondPass;
 use http::header::{
     CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderName, HeaderValue,
     TRANSFER_ENCODING,
@@ -46,19 +47,12 @@ impl Front {
     /// A front before `store`.
     pub fn new(store: Store, config: Arc<ServerConfig>, metrics: Arc<Metrics>) -> Self {
         let door = Door::new(store.clone(), config, metrics);
-        let mut s3_config = S3Config::default();
-        s3_config.xml_max_body_size = Limits::XML_BYTES_MAX;
-        // Forms are refused by the guards; should one pass, it finds no room.
-        s3_config.post_object_max_file_size = 0;
-        let mut builder = S3ServiceBuilder::new(door.clone());
-        builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(s3_config))));
-        builder.set_auth(Keys(store.clone()));
-        builder.set_access(Access(store));
-        // No host parser: every host names the server, never a bucket.
+        let mut first = service(&door);
+        first.set_route(SecondPass(service(&door).build()));
         Self {
-            supervision: Arc::new(Supervision::new(door.store.clone(), &door.config.limits)),
+            supervision: Arc::new(Supervision::new(store, &door.config.limits)),
             door,
-            s3: builder.build(),
+            s3: first.build(),
         }
     }
 
@@ -130,6 +124,20 @@ impl Front {
             None => corrected(begun(response, context), head),
         }
     }
+}
+
+/// `s3s` as it is needed here.
+fn service(door: &Door) -> S3ServiceBuilder {
+    let mut config = S3Config::default();
+    config.xml_max_body_size = Limits::XML_BYTES_MAX;
+    // Forms are refused by the guards; should one pass, it finds no room.
+    config.post_object_max_file_size = 0;
+    let mut builder = S3ServiceBuilder::new(door.clone());
+    builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
+    builder.set_auth(Keys(door.store.clone()));
+    builder.set_access(Access(door.store.clone()));
+    // No host parser: every host names the server, never a bucket.
+    builder
 }
 
 /// The error behind a refusal of `s3s` that neither an operation nor the access check gave.

@@ -30,6 +30,7 @@ mod patience;
 mod public;
 mod range;
 mod restate;
+mod second_pass;
 mod server;
 mod signed_headers;
 mod versions;

@@ -6,6 +6,7 @@ use crate::checksum::Algorithm;
 use crate::conditions::seconds;
 use crate::context::RequestContext;
 use crate::door::Door;
+use http::HeaderValue;
 use http::header::EXPIRES;
 use s3s::dto::{HeadObjectInput, HeadObjectOutput};
 use s3s::{S3Request, S3Result, s3_error};
@@ -17,6 +18,7 @@ pub async fn run(
     request: S3Request<HeadObjectInput>,
 ) -> S3Result<HeadObjectOutput> {
     let input = request.input;
+    check_overrides(&input)?;
     let selected = Selected::find(
         door,
         context,
@@ -72,4 +74,20 @@ pub async fn run(
         storage_class: selected.storage_class(),
         ..Default::default()
     })
+}
+
+/// Refuses what no header can say, as `s3s` does for GetObject.
+fn check_overrides(input: &HeadObjectInput) -> S3Result<()> {
+    let overrides = [
+        &input.response_cache_control,
+        &input.response_content_disposition,
+        &input.response_content_encoding,
+        &input.response_content_language,
+        &input.response_content_type,
+    ];
+    for value in overrides.into_iter().flatten() {
+        HeaderValue::from_str(value)
+            .map_err(|_| s3_error!(InvalidRequest, "invalid overridden header: {value:?}"))?;
+    }
+    Ok(())
 }

@@ -5,10 +5,12 @@
     reason = "the helpers of tests are tests: what they did not expect ends them"
 )]
 
+mod acl;
 mod admin;
 mod aws_chunked;
 mod client;
 mod conditions;
+mod copies;
 mod damage;
 mod drain;
 mod guards;
@@ -18,10 +20,15 @@ mod listing;
 mod logs;
 mod memory;
 mod multipart;
+mod overrides;
+mod part_copies;
 mod public;
 mod ranges;
 mod read_only;
+mod repeated_completions;
 mod server;
+mod stored_headers;
 mod stream_texts;
 mod tenancy;
 mod timeouts;
+mod versions;
