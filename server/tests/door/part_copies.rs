@@ -170,3 +170,22 @@ async fn a_long_copy_answers_before_it_ends() {
     assert!(done.element("Key").is_some(), "{}", done.text());
     assert_eq!(server.client().get("/media/big").await.body, b"0123456789");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_copies_at_once_take_turns() {
+    let server = TestServer::start().await;
+    // More at once than may read at once, and more bytes than the memory for bodies.
+    let body = part(9, 4 << 20);
+    server.client().put("/media/source", &body).await;
+    let id = begin(&server, &[]).await;
+    let copies = (1..=40).map(|number| copy(&server, &id, number, "media/source").send());
+    for answer in futures_util::future::join_all(copies).await {
+        let etag = answer.element("ETag").map(|it| it.replace("&quot;", "\""));
+        assert_eq!(
+            etag,
+            Some(format!("\"{}\"", hex(&md5(&body)))),
+            "{}",
+            answer.text()
+        );
+    }
+}
