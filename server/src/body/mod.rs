@@ -2,6 +2,7 @@
 
 mod aws_chunked;
 mod blob;
+mod late;
 mod marked_sections;
 mod metered;
 mod one_declaration;
@@ -9,6 +10,7 @@ mod watched;
 mod xml_text;
 
 pub use blob::{BlobBody, BlobBroken};
+pub use late::{Late, document};
 pub use metered::Metered;
 pub use one_declaration::OneDeclaration;
 pub use watched::{Kind, Supervision, Watched};
