@@ -67,6 +67,7 @@ pub use stats::Stats;
 #[cfg(any(test, feature = "sim"))]
 pub use store::Stepper;
 pub use store::{
-    Attributes, BlobReader, BlobWriter, CHUNK_BYTES, CompletePart, Condition, Health, ListEntry,
-    ListPage, Object, Options, PARTS_MAX, Part, StagedBlob, Store, Upload,
+    Attributes, BlobReader, BlobWriter, CHUNK_BYTES, CompletePart, Condition, DELETE_MANY_MAX,
+    Deletion, Health, ListEntry, ListPage, Object, Options, PARTS_MAX, Part, StagedBlob, Store,
+    Upload,
 };

@@ -10,15 +10,18 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod acl;
 mod admin;
 mod attributes;
 mod body;
 mod checksum;
+mod completions;
 mod conditions;
 mod config;
 mod connection;
 mod context;
 mod door;
+mod error_subject;
 mod errors;
 mod front;
 mod guards;
@@ -28,8 +31,10 @@ mod patience;
 mod public;
 mod range;
 mod restate;
+mod second_pass;
 mod server;
 mod signed_headers;
+mod versions;
 mod wire;
 
 pub use config::{Limits, ServerConfig};

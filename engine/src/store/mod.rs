@@ -6,6 +6,7 @@
 //! | `blob_writer`, `ingest` | a body in: extents, hashes, dedup |
 //! | `read`, `fetch` | a body out: verified, in bounded chunks |
 //! | `object` | names: put, head, delete, copy, list |
+//! | `batch_delete` | many deletions that share syncs |
 //! | `upload`, `part_list`, `assemble` | multipart uploads |
 //! | `catalog_ops` | tenants, access keys, buckets |
 //! | `applier`, `replay` | the callers of the one apply |
@@ -16,6 +17,7 @@
 
 mod applier;
 mod assemble;
+mod batch_delete;
 mod blob_writer;
 mod catalog_ops;
 mod checkpoint;
@@ -40,6 +42,7 @@ mod stepped;
 mod upload;
 mod workers;
 
+pub use batch_delete::{DELETE_MANY_MAX, Deletion};
 pub use blob_writer::{BlobWriter, StagedBlob};
 pub use object::{Attributes, Condition, ListEntry, ListPage, Object};
 pub use read::{BlobReader, CHUNK_BYTES};

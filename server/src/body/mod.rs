@@ -2,15 +2,19 @@
 
 mod aws_chunked;
 mod blob;
+mod late;
 mod marked_sections;
 mod metered;
 mod one_declaration;
 mod watched;
+mod xml_text;
 
 pub use blob::{BlobBody, BlobBroken};
+pub use late::{Late, document};
 pub use metered::Metered;
 pub use one_declaration::OneDeclaration;
 pub use watched::{Kind, Supervision, Watched};
+pub use xml_text::readable;
 
 /// What can be wrong with a body as it comes in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
