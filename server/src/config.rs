@@ -1,5 +1,6 @@
 //! What an operator can set, with the sums behind the defaults.
 
+use moraine_engine::Secret;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -8,8 +9,10 @@ use std::time::Duration;
 pub struct ServerConfig {
     /// S3 and public reads.
     pub listen: SocketAddr,
-    /// Health and metrics: keep it private.
+    /// Health, metrics and the admin API: keep it private.
     pub admin_listen: SocketAddr,
+    /// What the admin API wants to be shown. Without one it answers nobody.
+    pub admin_token: Option<Secret>,
     /// The region to report. Requests may be signed for any region.
     pub region: String,
     /// Limits on connections and requests.
@@ -21,6 +24,7 @@ impl Default for ServerConfig {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8900)),
             admin_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8901)),
+            admin_token: None,
             region: "us-east-1".to_owned(),
             limits: Limits::default(),
         }
