@@ -11,6 +11,7 @@
 
 mod access;
 mod admin;
+mod admission;
 mod attributes;
 mod body;
 mod checksum;
@@ -22,11 +23,13 @@ mod door;
 mod errors;
 mod front;
 mod guards;
+mod heads;
 mod metrics;
 mod ops;
 mod patience;
 mod public;
 mod range;
+mod refusal;
 mod restate;
 mod server;
 mod signed_headers;

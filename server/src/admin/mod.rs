@@ -74,7 +74,7 @@ impl Admin {
             let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
                 return;
             };
-            let stream = crate::server::accept(&listener).await;
+            let (stream, _) = crate::server::accept(&listener).await;
             let admin = self.clone();
             connections.spawn(async move {
                 admin.serve(stream).await;
