@@ -15,6 +15,8 @@ pub struct ServerConfig {
     pub admin_token: Option<Secret>,
     /// The region to report. Requests may be signed for any region.
     pub region: String,
+    /// Domains under which a bucket is a host of its own: `BUCKET.DOMAIN`. In lower case, without a dot at the end.
+    pub domains: Vec<String>,
     /// Reverse proxies in front: each is one address for all the clients behind it, so they are not counted by address.
     pub proxies: Vec<IpAddr>,
     /// Limits on connections and requests.
@@ -28,6 +30,7 @@ impl Default for ServerConfig {
             admin_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8901)),
             admin_token: None,
             region: "us-east-1".to_owned(),
+            domains: Vec::new(),
             proxies: vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
             limits: Limits::default(),
         }

@@ -7,6 +7,7 @@ mod admin;
 mod bytes;
 mod cmd;
 mod date;
+mod domain;
 mod failure;
 mod logging;
 mod report;

@@ -21,8 +21,8 @@ pub struct Args {
 
 /// Runs until SIGTERM or SIGINT.
 pub fn run(args: &Args) -> Outcome {
-    logging::start()?;
     let settings = Settings::decide(&args.flags)?;
+    logging::start(settings.log_format)?;
     let chosen = ChosenKey::from_environment()?;
     let options = Options {
         io: settings.io,
@@ -54,10 +54,8 @@ fn raise_file_limit() {
 async fn serve(store: Store, settings: Settings, chosen: Option<ChosenKey>) -> Result<(), Failure> {
     let signals = Signals::take()?;
     let config = ServerConfig {
-        listen: settings.listen,
-        admin_listen: settings.admin_listen,
         admin_token: Some(files::token(&store, &settings.data)?),
-        ..ServerConfig::default()
+        ..settings.server
     };
     let server = Server::bind(store.clone(), config)
         .await
