@@ -70,6 +70,7 @@ struct Leave {
 }
 
 /// What to do about a connection when all places are taken.
+#[derive(PartialEq, Eq, Debug)]
 enum Full {
     /// Look again at that time, or when a connection has left.
     LookAgain(Instant),
@@ -312,65 +313,80 @@ mod tests {
         assert_eq!(state.open, 0);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn the_one_that_waited_longest_makes_room() {
-        let admission = Admission::new(2, 0, &[]);
-        let first = waiting(&admission, "192.0.2.1").await;
-        let second = waiting(&admission, "192.0.2.2").await;
-        // The first comes back from a request and has waited less than the second.
-        drop(first.serve());
-        tokio::time::advance(SPARED).await;
-        let leaving = tokio::spawn(async move { second.told_to_leave().await });
-        let started = Instant::now();
-        assert!(admission.admit(ip("192.0.2.3")).await.is_ok());
-        assert_eq!(started.elapsed(), Duration::ZERO);
-        leaving.await.unwrap();
-        let told = tokio::time::timeout(SPARED, first.told_to_leave()).await;
-        assert!(told.is_err());
+    /// Fills `admission` with places that wait, and returns when the first of them began to.
+    async fn full(admission: &Arc<Admission>) -> (Vec<Arc<Place>>, Instant) {
+        let mut places = Vec::new();
+        for _ in 0..admission.total {
+            places.push(waiting(admission, "192.0.2.1").await);
+        }
+        let since = admission.state().waiting.values().next().unwrap().since;
+        (places, since)
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_request_that_comes_first_is_served() {
+    async fn told(place: &Place) -> bool {
+        let told = tokio::time::timeout(Duration::from_millis(20), place.told_to_leave());
+        told.await.is_ok()
+    }
+
+    #[tokio::test]
+    async fn the_one_that_waited_longest_makes_room() {
+        let admission = Admission::new(3, 0, &[]);
+        let (places, since) = full(&admission).await;
+        // The first comes back from a request and has waited less than the others.
+        drop(places[0].serve());
+        let later = since + SPARED * 2;
+        assert_eq!(
+            admission.state().make_room(later),
+            Full::LookAgain(later + LEAVE_WAIT)
+        );
+        assert!(told(&places[1]).await && !told(&places[0]).await && !told(&places[2]).await);
+    }
+
+    #[tokio::test]
+    async fn a_place_that_is_left_is_taken_at_once() {
         let admission = Admission::new(1, 0, &[]);
-        let place = waiting(&admission, "192.0.2.1").await;
-        tokio::time::advance(SPARED).await;
+        let (places, _) = full(&admission).await;
         let other = Arc::clone(&admission);
         let admitted = tokio::spawn(async move { other.admit(ip("192.0.2.2")).await.is_ok() });
         tokio::task::yield_now().await;
-        // Told by now; but the request is here, and what was told is void.
-        drop(place.serve());
-        let told = tokio::time::timeout(SPARED / 2, place.told_to_leave()).await;
-        assert!(told.is_err());
-        drop(place);
+        drop(places);
         assert!(admitted.await.unwrap());
+        assert!(admission.state().full_since.is_none());
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn who_serves_is_never_told_to_leave() {
         let admission = Admission::new(1, 0, &[]);
-        let place = waiting(&admission, "192.0.2.1").await;
-        let serving = place.serve();
-        tokio::time::advance(SPARED * 5).await;
-        let started = Instant::now();
-        let refused = admission.admit(ip("192.0.2.2")).await;
-        assert_eq!(refused.err(), Some(Refused::Total));
-        assert_eq!(started.elapsed(), ROOM_WAIT);
-        // Those who come while it goes on are refused at once.
-        assert!(admission.admit(ip("192.0.2.2")).await.is_err());
-        assert_eq!(started.elapsed(), ROOM_WAIT);
-        let told = tokio::time::timeout(SPARED, place.told_to_leave()).await;
-        assert!(told.is_err());
-        drop(serving);
+        let (places, since) = full(&admission).await;
+        let _serving = places[0].serve();
+        let later = since + SPARED * 5;
+        let room = |at| admission.state().make_room(at);
+        assert_eq!(room(later), Full::LookAgain(later + ROOM_WAIT));
+        assert_eq!(room(later + ROOM_WAIT), Full::Refuse);
+        assert!(!told(&places[0]).await);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
+    async fn a_request_that_comes_first_is_served() {
+        let admission = Admission::new(1, 0, &[]);
+        let (places, since) = full(&admission).await;
+        admission.state().make_room(since + SPARED);
+        // Told by now; but the request is here, and what was told is void.
+        drop(places[0].serve());
+        assert!(!told(&places[0]).await);
+    }
+
+    #[tokio::test]
     async fn who_just_connected_is_spared() {
         let admission = Admission::new(1, 0, &[]);
-        let place = waiting(&admission, "192.0.2.1").await;
-        let started = Instant::now();
-        let leaving = tokio::spawn(async move { place.told_to_leave().await });
-        assert!(admission.admit(ip("192.0.2.2")).await.is_ok());
-        assert_eq!(started.elapsed(), SPARED);
-        leaving.await.unwrap();
+        let (places, since) = full(&admission).await;
+        let soon = since + SPARED / 2;
+        assert_eq!(
+            admission.state().make_room(soon),
+            Full::LookAgain(since + SPARED)
+        );
+        assert!(!told(&places[0]).await);
+        admission.state().make_room(since + SPARED);
+        assert!(told(&places[0]).await);
     }
 }

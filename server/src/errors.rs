@@ -135,9 +135,23 @@ pub fn from_fault(fault: BodyFault) -> S3Error {
         BodyFault::Truncated => incomplete(),
         BodyFault::TooSlow => s3_error!(RequestTimeout, "{fault}"),
         BodyFault::NoMemory => slow_down(),
-        BodyFault::MarkedSection => s3_error!(MalformedXML, "{fault}"),
-        BodyFault::Malformed | BodyFault::ChunkTooLarge => s3_error!(InvalidRequest, "{fault}"),
+        BodyFault::Xml(_) => s3_error!(MalformedXML, "{fault}"),
+        BodyFault::XmlTooLarge => s3_error!(MaxMessageLengthExceeded, "{fault}"),
+        BodyFault::CodedXml => s3_error!(NotImplemented, "{fault}"),
+        BodyFault::InvalidMd5 => s3_error!(InvalidDigest),
+        BodyFault::Digest(what) => bad_digest(what),
+        BodyFault::Malformed | BodyFault::ChunkTooLarge | BodyFault::InvalidChecksum => {
+            s3_error!(InvalidRequest, "{fault}")
+        }
     }
+}
+
+/// The body does not have the digest that its sender gave.
+pub fn bad_digest(what: &str) -> S3Error {
+    s3_error!(
+        BadDigest,
+        "The {what} you specified did not match the calculated checksum."
+    )
 }
 
 /// The body is shorter or longer than was announced.

@@ -4,7 +4,7 @@
 //! and headers, and every refused request is an error to it. Our own lines are written here and in the operations.
 
 use crate::access::{Access, Keys};
-use crate::body::{BodyFault, Kind, Metered, OneDeclaration, Supervision, Watched};
+use crate::body::{BodyFault, Metered, OneDeclaration, Supervision, Watched};
 use crate::config::{Limits, ServerConfig};
 use crate::context::RequestContext;
 use crate::door::Door;
@@ -97,7 +97,7 @@ impl Front {
         } else {
             guards::check(&parts).err()
         };
-        let mut close = ambiguous;
+        let mut close = ambiguous || refused.is_some();
         let mut response = match refused {
             Some(error) => refuse(error, &context),
             None if guards::proof(&parts) == Proof::None => {
@@ -107,7 +107,7 @@ impl Front {
             }
             None => self.signed(parts, body, &context).await,
         };
-        close |= has_body && !context.body_ended();
+        close |= has_body && !context.body_arrived();
         if close {
             response
                 .headers_mut()
@@ -123,18 +123,10 @@ impl Front {
         context: &Arc<RequestContext>,
     ) -> Response<Body> {
         let aws_chunked = guards::is_aws_chunked(&parts.headers);
-        let kind = Kind {
-            aws_chunked,
-            xml: !guards::is_content(&parts),
-        };
-        parts.extensions.insert(Arc::clone(context));
         let head = parts.method == Method::HEAD;
-        let body = Watched::new(
-            body,
-            kind,
-            Arc::clone(&self.supervision),
-            Arc::clone(context),
-        );
+        let supervision = Arc::clone(&self.supervision);
+        let body = Watched::new(body, &parts, supervision, Arc::clone(context));
+        parts.extensions.insert(Arc::clone(context));
         let request = Request::from_parts(parts, Body::http_body_unsync(body));
         let result = self
             .s3
@@ -283,6 +275,7 @@ impl Book {
             ($level:ident) => {
                 tracing::$level!(
                     request = %context.id,
+                    peer = %context.peer,
                     operation,
                     method = %self.method,
                     path = %self.path,

@@ -16,7 +16,18 @@ pub struct Heads {
     line: Vec<u8>,
     length: Option<u64>,
     chunked: bool,
-    ambiguous: bool,
+    seen: Seen,
+}
+
+/// What was seen on a connection so far.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Seen {
+    /// Requests that end in one place.
+    Plain,
+    /// The head of a request whose body may end in two places.
+    AmbiguousHead,
+    /// A body in chunks that may end in two places.
+    AmbiguousBody,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,12 +54,12 @@ impl Heads {
             line: Vec::new(),
             length: None,
             chunked: false,
-            ambiguous: false,
+            seen: Seen::Plain,
         }
     }
 
-    /// Takes the next bytes; says whether an ambiguous head was ever seen.
-    pub fn observe(&mut self, mut bytes: &[u8]) -> bool {
+    /// Takes the next bytes; says the worst that was ever seen.
+    pub fn observe(&mut self, mut bytes: &[u8]) -> Seen {
         while !bytes.is_empty() && self.place != Place::Lost {
             bytes = match self.place {
                 Place::Body { left } => {
@@ -72,7 +83,7 @@ impl Heads {
                 _ => self.take_line(bytes),
             };
         }
-        self.ambiguous
+        self.seen
     }
 
     /// Takes bytes up to the end of a line, and acts on the line once it is whole.
@@ -88,8 +99,9 @@ impl Heads {
         self.line.extend_from_slice(now);
         if end.is_some() {
             let line = std::mem::take(&mut self.line);
-            let head = matches!(self.place, Place::Head { .. });
-            self.ambiguous |= head && !line.ends_with(b"\r\n");
+            if !line.ends_with(b"\r\n") {
+                self.doubt(!matches!(self.place, Place::Head { .. }));
+            }
             self.place = self.act(line.trim_ascii_end());
             self.line = line;
             self.line.clear();
@@ -123,6 +135,15 @@ impl Heads {
         }
     }
 
+    fn doubt(&mut self, body: bool) {
+        let now = if body {
+            Seen::AmbiguousBody
+        } else {
+            Seen::AmbiguousHead
+        };
+        self.seen = self.seen.max(now);
+    }
+
     fn header(&mut self, line: &[u8]) {
         let mut halves = line.splitn(2, |byte| *byte == b':');
         let name = halves.next().unwrap_or_default();
@@ -131,21 +152,27 @@ impl Heads {
             let value = std::str::from_utf8(value)
                 .ok()
                 .and_then(|it| it.parse().ok());
-            self.ambiguous |= self.length.is_some();
+            if self.length.is_some() {
+                self.doubt(false);
+            }
             self.length = Some(value.unwrap_or(u64::MAX));
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
-            self.ambiguous |= self.chunked || !value.eq_ignore_ascii_case(b"chunked");
+            if self.chunked || !value.eq_ignore_ascii_case(b"chunked") {
+                self.doubt(false);
+            }
             self.chunked = true;
         }
     }
 
     fn end_of_head(&mut self) -> Place {
-        self.ambiguous |= self.chunked && self.length.is_some();
-        match (self.ambiguous, self.chunked, self.length) {
-            (true, _, _) => Place::Lost,
-            (_, true, _) => Place::ChunkSize,
-            (_, _, Some(left @ 1..)) => Place::Body { left },
-            _ => Place::Head { first: true },
+        if self.chunked && self.length.is_some() {
+            self.doubt(false);
+        }
+        match (self.seen, self.chunked, self.length) {
+            (Seen::Plain, true, _) => Place::ChunkSize,
+            (Seen::Plain, _, Some(left @ 1..)) => Place::Body { left },
+            (Seen::Plain, _, _) => Place::Head { first: true },
+            _ => Place::Lost,
         }
     }
 }
@@ -167,12 +194,18 @@ fn chunk_size(line: &[u8]) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn sees(bytes: &[u8]) -> bool {
+    fn seen(bytes: &[u8]) -> Seen {
         let whole = Heads::new().observe(bytes);
         let mut heads = Heads::new();
-        let single = bytes.iter().fold(false, |_, byte| heads.observe(&[*byte]));
+        let single = bytes
+            .iter()
+            .fold(Seen::Plain, |_, byte| heads.observe(&[*byte]));
         assert_eq!(whole, single, "{}", bytes.escape_ascii());
         whole
+    }
+
+    fn sees(bytes: &[u8]) -> bool {
+        seen(bytes) != Seen::Plain
     }
 
     const HIDDEN: &[u8] =
@@ -204,7 +237,11 @@ mod tests {
             let head = format!("PUT / HTTP/1.1\r\n{headers}\r\n\r\n");
             assert!(sees(head.as_bytes()), "{headers}");
         }
-        for header in ["Content-Length: 5", "Transfer-Encoding: Chunked", "Te: gzip"] {
+        for header in [
+            "Content-Length: 5",
+            "Transfer-Encoding: Chunked",
+            "Te: gzip",
+        ] {
             let head = format!("PUT / HTTP/1.1\r\n{header}\r\n\r\n");
             assert!(!sees(head.as_bytes()), "{header}");
         }
@@ -222,6 +259,17 @@ mod tests {
         }
         let body = b"PUT / HTTP/1.1\r\nContent-Length: 3\r\n\r\n\n\n\n";
         assert!(!sees(body));
+    }
+
+    #[test]
+    fn lines_around_chunks_end_with_crlf() {
+        let head = "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+        for body in ["1\nx\r\n0\r\n\r\n", "0\n\r\n", "0\r\nx: y\n\r\n", "0\r\n\n"] {
+            let body = format!("{head}{body}");
+            assert_eq!(seen(body.as_bytes()), Seen::AmbiguousBody, "{body:?}");
+        }
+        let fine = format!("{head}1\r\n\n\r\n0\r\nx: y\r\n\r\n");
+        assert_eq!(seen(fine.as_bytes()), Seen::Plain);
     }
 
     #[test]

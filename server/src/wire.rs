@@ -1,12 +1,12 @@
 //! The socket of a client, watched in both directions.
 //!
 //! Inwards, the heads of requests are looked at before `hyper` parses them (`heads`). One whose body may end in two places
-//! raises a flag, which the front answers with an error and the end of the connection.
+//! raises a flag, which the front answers with an error and the end of the connection; a body that may breaks off there.
 //!
 //! Outwards, a client that takes nothing for too long, or too little while memory is short, loses its connection, so that
 //! it does not hold memory.
 
-use crate::heads::Heads;
+use crate::heads::{Heads, Seen};
 use crate::patience::Patience;
 use std::io;
 use std::pin::Pin;
@@ -68,10 +68,11 @@ impl AsyncRead for Wire {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         std::task::ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
-        if let Some((_, new)) = buf.filled().split_at_checked(before)
-            && self.heads.observe(new)
-        {
-            self.ambiguous.store(true, Ordering::Release);
+        let (_, new) = buf.filled().split_at_checked(before).unwrap_or((&[], &[]));
+        match self.heads.observe(new) {
+            Seen::Plain => {}
+            Seen::AmbiguousHead => self.ambiguous.store(true, Ordering::Release),
+            Seen::AmbiguousBody => return Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
         }
         Poll::Ready(Ok(()))
     }
