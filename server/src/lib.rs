@@ -6,7 +6,7 @@
 //! What `s3s` does not check (truncation, trailers, digests, sub-resources that it does not know) is checked here, so
 //! that a PUT which answers 200 has stored exactly what the client meant.
 //!
-//! The admin listener (`admin`) is a separate socket with health and metrics.
+//! The admin listener (`admin`) is a separate socket with health, metrics, and the API for tenants, keys and buckets.
 #![forbid(unsafe_code)]
 
 mod access;
