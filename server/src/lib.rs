@@ -21,6 +21,9 @@ mod context;
 mod door;
 mod errors;
 mod front;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod guards;
 mod metrics;
 mod ops;

@@ -112,7 +112,7 @@ impl AsyncWrite for Wire {
 
 /// Finds the heads in what a client sends. Agrees with `hyper` on every request that `hyper` accepts; on what it does
 /// not, the connection ends anyway.
-struct Heads {
+pub(crate) struct Heads {
     place: Place,
     line: Vec<u8>,
     length: Option<u64>,
@@ -137,7 +137,7 @@ enum Place {
 }
 
 impl Heads {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             place: Place::Head { first: true },
             line: Vec::new(),
@@ -148,7 +148,7 @@ impl Heads {
     }
 
     /// Takes the next bytes; says whether a head with two lengths was ever seen.
-    fn observe(&mut self, mut bytes: &[u8]) -> bool {
+    pub(crate) fn observe(&mut self, mut bytes: &[u8]) -> bool {
         while !bytes.is_empty() && self.place != Place::Lost {
             bytes = match self.place {
                 Place::Body { left } => {

@@ -7,6 +7,8 @@ mod metered;
 mod one_declaration;
 mod watched;
 
+#[cfg(feature = "fuzzing")]
+pub use aws_chunked::AwsChunked;
 pub use blob::{BlobBody, BlobBroken};
 pub use metered::Metered;
 pub use one_declaration::OneDeclaration;

@@ -1,0 +1,130 @@
+//! The heads in what a client sends, against `httparse`: a request that `hyper` would serve is never hidden behind a
+//! head with two lengths that was not seen.
+
+use crate::config::Limits;
+use crate::wire::Heads;
+
+/// What the twin found.
+enum Found {
+    /// A head with both lengths, which `hyper` would take.
+    TwoLengths,
+    /// Only heads with one length or none, up to the end of the bytes.
+    Clean,
+    /// Something that `hyper` refuses: what follows does not matter.
+    Refused,
+}
+
+/// Attacks `wire`.
+pub fn heads(data: &[u8]) {
+    let whole = Heads::new().observe(data);
+    let mut heads = Heads::new();
+    let single = data.chunks(1).fold(false, |_, byte| heads.observe(byte));
+    assert_eq!(whole, single, "in one piece, and byte by byte");
+    match twin(data) {
+        Found::TwoLengths => assert!(whole, "a head with two lengths was not seen"),
+        Found::Clean => assert!(
+            !whole,
+            "a head with two lengths was seen where there is none"
+        ),
+        Found::Refused => (),
+    }
+}
+
+fn twin(mut rest: &[u8]) -> Found {
+    loop {
+        let mut headers = [httparse::EMPTY_HEADER; Limits::HEADERS_MAX];
+        let mut request = httparse::Request::new(&mut headers);
+        let length = match request.parse(rest) {
+            Ok(httparse::Status::Complete(length)) => length,
+            Ok(httparse::Status::Partial) => return Found::Clean,
+            Err(_) => return Found::Refused,
+        };
+        let values = |name: &str| -> Vec<&[u8]> {
+            let named = request
+                .headers
+                .iter()
+                .filter(|header| header.name.eq_ignore_ascii_case(name));
+            named.map(|header| header.value).collect()
+        };
+        let (lengths, codings) = (values("content-length"), values("transfer-encoding"));
+        if !lengths.is_empty() && !codings.is_empty() {
+            return Found::TwoLengths;
+        }
+        let Some((_, body)) = rest.split_at_checked(length) else {
+            return Found::Refused;
+        };
+        let after = match (lengths.as_slice(), codings.as_slice()) {
+            _ if request.method == Some("CONNECT") => None,
+            ([], []) => Some(body),
+            ([], [coding]) if coding.eq_ignore_ascii_case(b"chunked") => chunked(body),
+            ([one], []) => sized(one, body),
+            _ => None,
+        };
+        match after {
+            Some([]) => return Found::Clean,
+            Some(next) => rest = next,
+            None => return Found::Refused,
+        }
+    }
+}
+
+/// What follows a body of the length that `value` says. Nothing, if the body is not all there.
+fn sized<'a>(value: &[u8], body: &'a [u8]) -> Option<&'a [u8]> {
+    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let length: u64 = std::str::from_utf8(value).ok()?.parse().ok()?;
+    let length = usize::try_from(length).ok()?;
+    Some(body.get(length..).unwrap_or_default())
+}
+
+/// What follows a chunked body.
+fn chunked(mut body: &[u8]) -> Option<&[u8]> {
+    loop {
+        let Some((line, rest)) = line(body) else {
+            return Some(&[]);
+        };
+        let digits = line.split(|byte| *byte == b';').next()?;
+        if !(1..=15).contains(&digits.len()) || !digits.iter().all(u8::is_ascii_hexdigit) {
+            return None;
+        }
+        if line.contains(&b'\r') {
+            return None;
+        }
+        let size = usize::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+        if size == 0 {
+            return trailers(rest);
+        }
+        let Some((_, after)) = rest.split_at_checked(size) else {
+            return Some(&[]);
+        };
+        body = match after {
+            [b'\r', b'\n', next @ ..] => next,
+            [] | [b'\r'] => return Some(&[]),
+            _ => return None,
+        };
+    }
+}
+
+/// What follows the trailers.
+fn trailers(mut rest: &[u8]) -> Option<&[u8]> {
+    loop {
+        let Some((line, next)) = line(rest) else {
+            return Some(&[]);
+        };
+        if line.is_empty() {
+            return Some(next);
+        }
+        // Spaces around names and lines are `hyper`'s to judge.
+        if line.trim_ascii() != line || !line.contains(&b':') {
+            return None;
+        }
+        rest = next;
+    }
+}
+
+/// A line without its CRLF, and what follows. Nothing if it is not all there.
+fn line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = bytes.windows(2).position(|pair| pair == b"\r\n")?;
+    Some((bytes.get(..end)?, bytes.get(end + 2..)?))
+}
