@@ -57,6 +57,7 @@ impl Access {
             .access_key(&credentials.access_key)
             .ok_or_else(denied)?;
         context.set_tenant(key.tenant);
+        context.set_access_key(&key.access_key);
         if let Some(owner) = cx.headers().get("x-amz-expected-bucket-owner")
             && owner.as_bytes() != key.tenant.to_string().as_bytes()
         {

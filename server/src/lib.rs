@@ -13,6 +13,7 @@ mod access;
 mod admin;
 mod attributes;
 mod body;
+mod book;
 mod checksum;
 mod conditions;
 mod config;

@@ -20,7 +20,7 @@ pub struct Args {
 
 /// Runs until SIGTERM or SIGINT.
 pub fn run(args: &Args) -> Outcome {
-    logging::start()?;
+    logging::start(logging::Format::Text)?;
     let settings = Settings::decide(&args.flags)?;
     let chosen = ChosenKey::from_environment()?;
     let options = Options {
