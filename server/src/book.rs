@@ -32,8 +32,14 @@ const AGENT_BYTES_MAX: usize = 256;
 /// Bytes of a method in a line: those that mean anything are shorter.
 const METHOD_BYTES_MAX: usize = 16;
 
+/// The status of a request whose client went away before there was an answer, as nginx has it. No client ever sees it.
+const CLIENT_GONE: u16 = 499;
+
+/// The books on one request. Dropped before the answer is there, they are closed for a client that went away.
+pub struct Book(Option<Entry>);
+
 /// What is written down about a request.
-pub struct Book {
+struct Entry {
     context: Arc<RequestContext>,
     metrics: Arc<Metrics>,
     method: Method,
@@ -50,36 +56,54 @@ impl Book {
         metrics: &Arc<Metrics>,
         started: Instant,
     ) -> Self {
-        Self {
+        metrics.in_flight.fetch_add(1, Ordering::Relaxed);
+        Self(Some(Entry {
             context: Arc::clone(context),
             metrics: Arc::clone(metrics),
             method: parts.method.clone(),
             uri: parts.uri.clone(),
             agent: parts.headers.get(USER_AGENT).cloned(),
             started,
-        }
+        }))
     }
 
     /// Names the request to the client, and closes the book once the last byte of the answer has left.
-    pub fn finish(self, mut response: Response<Body>) -> Response<Metered> {
-        if let Ok(id) = HeaderValue::from_str(&self.context.id)
-            && self.context.operation() != public::OPERATION
+    pub fn finish(mut self, mut response: Response<Body>) -> Response<Metered> {
+        if let Some(entry) = &self.0
+            && let Ok(id) = HeaderValue::from_str(&entry.context.id)
+            && entry.context.operation() != public::OPERATION
         {
             response.headers_mut().insert(REQUEST_ID, id);
         }
         let status = response.status();
+        let entry = self.0.take();
         response.map(|body| {
-            let close = move |sent, complete| self.close(status, sent, complete);
+            let close = move |sent, complete| {
+                if let Some(entry) = entry {
+                    entry.close(status, sent, complete);
+                }
+            };
             Metered::new(body, Box::new(close))
         })
     }
+}
 
+impl Drop for Book {
+    fn drop(&mut self) {
+        if let (Some(entry), Ok(status)) = (self.0.take(), StatusCode::from_u16(CLIENT_GONE)) {
+            entry.close(status, 0, false);
+        }
+    }
+}
+
+impl Entry {
     fn close(self, status: StatusCode, sent: u64, complete: bool) {
         let context = &self.context;
         let took = self.started.elapsed();
         let complete = complete || self.method == Method::HEAD;
         let (operation, error) = (context.operation(), context.error());
         let received = context.bytes_in();
+        self.metrics.in_flight.fetch_sub(1, Ordering::Relaxed);
         self.metrics.bytes_in.fetch_add(received, Ordering::Relaxed);
         self.metrics.bytes_out.fetch_add(sent, Ordering::Relaxed);
         self.metrics.record(operation, status.as_u16(), error, took);

@@ -29,6 +29,7 @@ mod guards;
 mod metrics;
 mod ops;
 mod patience;
+mod process;
 mod public;
 mod range;
 mod restate;

@@ -140,6 +140,7 @@ impl Store {
             (names + usage.names, bytes + usage.bytes)
         });
         let space = shared.disk.space().ok();
+        let (cached_reads, cold_reads) = shared.reactor.reads();
         Stats {
             segments: shared.segments.len() as u64,
             index_entries: index.entries,
@@ -148,6 +149,10 @@ impl Store {
             logical_bytes,
             budget_total: shared.budget.total() as u64,
             budget_used: shared.budget.used() as u64,
+            budget_waiting: shared.budget.waiting(),
+            budget_waits: shared.budget.waits(),
+            cached_reads,
+            cold_reads,
             recent_bytes: shared.recent.bytes() as u64,
             disk_free: space.map_or(0, |space| space.free),
             disk_total: space.map_or(0, |space| space.total),

@@ -17,6 +17,7 @@ mod keys;
 mod listing;
 mod logs;
 mod memory;
+mod metrics;
 mod multipart;
 mod public;
 mod ranges;
