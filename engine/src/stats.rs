@@ -25,6 +25,8 @@ macro_rules! counters {
             pub names: u64,
             /// Bytes of the objects that those names stand for, before deduplication.
             pub logical_bytes: u64,
+            /// Bytes in parts of uploads that are not complete.
+            pub upload_bytes: u64,
             /// The memory budget for bodies, in bytes.
             pub budget_total: u64,
             /// Bytes of it in use.

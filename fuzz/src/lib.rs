@@ -21,6 +21,7 @@ pub const TARGETS: &[Target] = &[
     ("heads", door::heads),
     ("range", door::range),
     ("signature", door::signature),
+    ("xml", door::xml),
     ("disk_batch", engine::batch),
     ("disk_footer", engine::footer),
     ("disk_manifest", engine::manifest),

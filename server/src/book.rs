@@ -112,6 +112,7 @@ impl Entry {
                 tracing::$level!(
                     target: TARGET,
                     id = context.id,
+                    peer = context.peer.to_string(),
                     tenant = context.tenant().map(|it| it.to_string()),
                     access_key = context.access_key(),
                     operation,

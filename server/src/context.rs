@@ -5,6 +5,7 @@
 use crate::body::BodyFault;
 use moraine_engine::TenantId;
 use s3s::{S3Request, S3Result, s3_error};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use tracing::Dispatch;
@@ -14,6 +15,8 @@ use tracing::Dispatch;
 pub struct RequestContext {
     /// Names the request to the client and in the log.
     pub id: String,
+    /// Where the connection came from: the client, or the proxy in front.
+    pub peer: IpAddr,
     /// The length that the client announced for the body as sent, coding included.
     pub content_length: Option<u64>,
     /// Where log lines of the operation go, while `s3s` around it logs nowhere.
@@ -29,10 +32,17 @@ pub struct RequestContext {
 }
 
 impl RequestContext {
-    /// A request that was just received.
+    /// A request that nobody sent.
+    #[cfg(test)]
     pub fn new(content_length: Option<u64>) -> Arc<Self> {
+        Self::received(std::net::Ipv4Addr::LOCALHOST.into(), content_length)
+    }
+
+    /// A request that was just received.
+    pub fn received(peer: IpAddr, content_length: Option<u64>) -> Arc<Self> {
         Arc::new(Self {
             id: next_id(),
+            peer,
             content_length,
             log: tracing::dispatcher::get_default(Dispatch::clone),
             operation: OnceLock::new(),

@@ -4,7 +4,7 @@
 //! and headers, and every refused request is an error to it. Our own lines are written here and in the operations.
 
 use crate::access::{Access, Keys};
-use crate::body::{Kind, Metered, OneDeclaration, Supervision, Watched};
+use crate::body::{Metered, OneDeclaration, Supervision, Watched};
 use crate::book::Book;
 use crate::config::{Limits, ServerConfig};
 use crate::context::RequestContext;
@@ -23,6 +23,7 @@ use moraine_engine::Store;
 use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{Body, HttpError, S3Error, s3_error};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 use tracing::Dispatch;
@@ -62,25 +63,38 @@ impl Front {
         }
     }
 
+    /// The counters.
+    pub fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.door.metrics)
+    }
+
     /// Says whether memory for bodies is nearly used up.
     pub fn pressed(&self) -> Pressed {
         let store = self.door.store.clone();
         Arc::new(move || store.under_pressure())
     }
 
-    /// Serves one request. `two_lengths` says that its connection carried a head with two lengths.
-    pub async fn serve(&self, request: Request<Incoming>, two_lengths: bool) -> Response<Metered> {
+    /// Serves one request of `peer`. `ambiguous` says that its connection carried a head whose body may end in two places.
+    pub async fn serve(
+        &self,
+        request: Request<Incoming>,
+        peer: IpAddr,
+        ambiguous: bool,
+    ) -> Response<Metered> {
         let started = Instant::now();
         let (parts, body) = request.into_parts();
-        let context = RequestContext::new(content_length(&parts));
+        let context = RequestContext::received(peer, content_length(&parts));
         let has_body = !body.is_end_stream();
         let book = Book::open(&parts, &context, &self.door.metrics, started);
-        let refused = if two_lengths {
-            Some(s3_error!(InvalidRequest, "a body has one length"))
+        let refused = if ambiguous {
+            Some(s3_error!(
+                InvalidRequest,
+                "a request ends its lines with CRLF and says once and plainly how long its body is"
+            ))
         } else {
             guards::check(&parts).err()
         };
-        let mut close = two_lengths;
+        let mut close = ambiguous || refused.is_some();
         let mut response = match refused {
             Some(error) => refuse(error, &context),
             None if guards::proof(&parts) == Proof::None => {
@@ -90,7 +104,7 @@ impl Front {
             }
             None => self.signed(parts, body, &context).await,
         };
-        close |= has_body && !context.body_ended();
+        close |= has_body && !context.body_arrived();
         if close {
             response
                 .headers_mut()
@@ -106,18 +120,10 @@ impl Front {
         context: &Arc<RequestContext>,
     ) -> Response<Body> {
         let aws_chunked = guards::is_aws_chunked(&parts.headers);
-        let kind = Kind {
-            aws_chunked,
-            xml: !guards::is_content(&parts),
-        };
-        parts.extensions.insert(Arc::clone(context));
         let head = parts.method == Method::HEAD;
-        let body = Watched::new(
-            body,
-            kind,
-            Arc::clone(&self.supervision),
-            Arc::clone(context),
-        );
+        let supervision = Arc::clone(&self.supervision);
+        let body = Watched::new(body, &parts, supervision, Arc::clone(context));
+        parts.extensions.insert(Arc::clone(context));
         let request = Request::from_parts(parts, Body::http_body_unsync(body));
         let result = self
             .s3

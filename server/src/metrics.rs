@@ -42,6 +42,12 @@ pub struct Metrics {
     pub in_flight: AtomicU64,
     /// Connections that are open now.
     pub connections: AtomicU64,
+    /// Connections refused because their address had as many as one may have.
+    pub refused_by_address: AtomicU64,
+    /// Connections refused because there was no room for anyone.
+    pub refused_by_total: AtomicU64,
+    /// Connections that waited for their client and were closed to make room for another.
+    pub made_room: AtomicU64,
     /// Answers that broke off because the engine failed in the middle.
     pub broken_reads: AtomicU64,
     /// Reads that met damage or missing bytes.
@@ -78,6 +84,7 @@ impl Metrics {
         let draining = self.draining.load(Ordering::Relaxed);
         // Writing to a String cannot fail.
         let _ = self.render_requests(&mut out);
+        let _ = self.render_refusals(&mut out);
         for (name, kind, help, value) in [
             (
                 "received_bytes_total",
@@ -102,6 +109,12 @@ impl Metrics {
                 "gauge",
                 "Connections that are open",
                 &self.connections,
+            ),
+            (
+                "made_room_connections_total",
+                "counter",
+                "Connections closed while they waited for their client, to make room",
+                &self.made_room,
             ),
             (
                 "broken_reads_total",
@@ -187,6 +200,19 @@ impl Metrics {
             )?;
             writeln!(out, "{name}_sum{{operation=\"{operation}\"}} {sum_s}")?;
             writeln!(out, "{name}_count{{operation=\"{operation}\"}} {count}")?;
+        }
+        Ok(())
+    }
+
+    fn render_refusals(&self, out: &mut String) -> std::fmt::Result {
+        let name = "moraine_http_refused_connections_total";
+        head(out, name, "counter", "Connections that were not let in");
+        for (reason, count) in [
+            ("address", &self.refused_by_address),
+            ("total", &self.refused_by_total),
+        ] {
+            let count = count.load(Ordering::Relaxed);
+            writeln!(out, "{name}{{reason=\"{reason}\"}} {count}")?;
         }
         Ok(())
     }

@@ -8,38 +8,42 @@ pub fn aws_chunked(data: &[u8]) {
     let Some((cut, body)) = data.split_first() else {
         return;
     };
-    let whole = decode(&[body]);
+    let (_, whole) = decode(&[body]);
     let cut = usize::from(*cut).min(body.len());
     let (one, two) = body.split_at_checked(cut).unwrap_or((body, &[]));
-    assert_eq!(whole, decode(&[one, two]), "in two pieces");
+    assert_eq!(whole, decode(&[one, two]).1, "in two pieces");
     let single: Vec<&[u8]> = body.chunks(1).collect();
-    assert_eq!(whole, decode(&single), "byte by byte");
-    let (content, verdict) = whole;
-    assert!(content.len() <= body.len());
+    let (announced, verdict) = decode(&single);
+    assert_eq!(whole, verdict, "byte by byte");
     let expected = twin(body);
     assert_eq!(verdict.is_ok(), expected.is_some(), "{verdict:?}");
     if let Some(expected) = expected {
-        assert_eq!(content, expected);
+        assert_eq!(announced, expected, "the sizes of the chunks");
     }
 }
 
-fn decode(pieces: &[&[u8]]) -> (Vec<u8>, Result<(), BodyFault>) {
+/// The sizes that were announced (all of them only if the pieces are single bytes), and the verdict.
+fn decode(pieces: &[&[u8]]) -> (Vec<u64>, Result<(), BodyFault>) {
     let mut coding = AwsChunked::new();
-    let mut content = Vec::new();
+    let mut announced = Vec::new();
     for piece in pieces {
-        let taken = coding.observe(piece, |bytes| content.extend_from_slice(bytes));
-        let announced = coding.announced();
-        assert!(announced.is_none_or(|size| size <= Limits::CHUNK_BYTES_MAX));
+        let taken = coding.observe(piece);
+        announced.extend(coding.announced());
+        assert!(
+            announced
+                .iter()
+                .all(|size| *size <= Limits::CHUNK_BYTES_MAX)
+        );
         if let Err(fault) = taken {
-            return (content, Err(fault));
+            return (announced, Err(fault));
         }
     }
-    (content, coding.finish())
+    (announced, coding.finish())
 }
 
-/// The content of a body that is whole and well-formed up to its last chunk.
-fn twin(mut body: &[u8]) -> Option<Vec<u8>> {
-    let mut content = Vec::new();
+/// The sizes of the chunks of a body that is whole and well-formed up to its last chunk.
+fn twin(mut body: &[u8]) -> Option<Vec<u64>> {
+    let mut sizes = Vec::new();
     loop {
         let end = body.iter().position(|byte| *byte == b'\n')?;
         let line = body.get(..end)?.strip_suffix(b"\r")?;
@@ -56,14 +60,14 @@ fn twin(mut body: &[u8]) -> Option<Vec<u8>> {
         }
         let size = u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
         let rest = body.get(end + 1..)?;
+        sizes.push(size);
         if size == 0 {
-            return Some(content);
+            return Some(sizes);
         }
         if size > Limits::CHUNK_BYTES_MAX {
             return None;
         }
-        let (data, rest) = rest.split_at_checked(usize::try_from(size).ok()?)?;
-        content.extend_from_slice(data);
+        let (_, rest) = rest.split_at_checked(usize::try_from(size).ok()?)?;
         body = rest.strip_prefix(b"\r\n")?;
     }
 }

@@ -1,31 +1,30 @@
-//! The heads in what a client sends, against `httparse`: a request that `hyper` would serve is never hidden behind a
-//! head with two lengths that was not seen.
+//! The heads in what a client sends, against `httparse`: a request that `hyper` would serve is never hidden behind one
+//! whose end is doubtful and was not seen to be.
 
 use crate::config::Limits;
-use crate::wire::Heads;
+use crate::heads::{Heads, Seen};
 
 /// What the twin found.
 enum Found {
-    /// A head with both lengths, which `hyper` would take.
-    TwoLengths,
-    /// Only heads with one length or none, up to the end of the bytes.
-    Clean,
-    /// Something that `hyper` refuses: what follows does not matter.
+    /// A request that `hyper` would take, and that another reader might end in another place.
+    Ambiguous,
+    /// Only plain requests, up to the end of the bytes.
+    Plain,
+    /// Something that `hyper` refuses or that is not all there: what follows does not matter.
     Refused,
 }
 
-/// Attacks `wire`.
+/// Attacks `heads`.
 pub fn heads(data: &[u8]) {
     let whole = Heads::new().observe(data);
     let mut heads = Heads::new();
-    let single = data.chunks(1).fold(false, |_, byte| heads.observe(byte));
+    let single = data
+        .chunks(1)
+        .fold(Seen::Plain, |_, byte| heads.observe(byte));
     assert_eq!(whole, single, "in one piece, and byte by byte");
     match twin(data) {
-        Found::TwoLengths => assert!(whole, "a head with two lengths was not seen"),
-        Found::Clean => assert!(
-            !whole,
-            "a head with two lengths was seen where there is none"
-        ),
+        Found::Ambiguous => assert_ne!(whole, Seen::Plain, "an ambiguous request was not seen"),
+        Found::Plain => assert_eq!(whole, Seen::Plain, "there is none"),
         Found::Refused => (),
     }
 }
@@ -36,8 +35,8 @@ fn twin(mut rest: &[u8]) -> Found {
         let mut request = httparse::Request::new(&mut headers);
         let length = match request.parse(rest) {
             Ok(httparse::Status::Complete(length)) => length,
-            Ok(httparse::Status::Partial) => return Found::Clean,
-            Err(_) => return Found::Refused,
+            Ok(httparse::Status::Partial) if rest.is_empty() => return Found::Plain,
+            Ok(httparse::Status::Partial) | Err(_) => return Found::Refused,
         };
         let values = |name: &str| -> Vec<&[u8]> {
             let named = request
@@ -47,25 +46,34 @@ fn twin(mut rest: &[u8]) -> Found {
             named.map(|header| header.value).collect()
         };
         let (lengths, codings) = (values("content-length"), values("transfer-encoding"));
-        if !lengths.is_empty() && !codings.is_empty() {
-            return Found::TwoLengths;
-        }
-        let Some((_, body)) = rest.split_at_checked(length) else {
+        let Some((head, body)) = rest.split_at_checked(length) else {
             return Found::Refused;
         };
+        if request.method == Some("CONNECT") {
+            return Found::Refused;
+        }
         let after = match (lengths.as_slice(), codings.as_slice()) {
-            _ if request.method == Some("CONNECT") => None,
+            _ if bare_line_feed(head) => return Found::Ambiguous,
             ([], []) => Some(body),
             ([], [coding]) if coding.eq_ignore_ascii_case(b"chunked") => chunked(body),
             ([one], []) => sized(one, body),
-            _ => None,
+            _ => return Found::Ambiguous,
         };
         match after {
-            Some([]) => return Found::Clean,
+            Some([]) => return Found::Plain,
             Some(next) => rest = next,
             None => return Found::Refused,
         }
     }
+}
+
+fn bare_line_feed(bytes: &[u8]) -> bool {
+    let mut before = None;
+    bytes.iter().any(|byte| {
+        let bare = *byte == b'\n' && before != Some(b'\r');
+        before = Some(*byte);
+        bare
+    })
 }
 
 /// What follows a body of the length that `value` says. Nothing, if the body is not all there.
@@ -88,7 +96,7 @@ fn chunked(mut body: &[u8]) -> Option<&[u8]> {
         if !(1..=15).contains(&digits.len()) || !digits.iter().all(u8::is_ascii_hexdigit) {
             return None;
         }
-        if line.contains(&b'\r') {
+        if line.contains(&b'\r') || line.contains(&b'\n') {
             return None;
         }
         let size = usize::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
@@ -116,7 +124,7 @@ fn trailers(mut rest: &[u8]) -> Option<&[u8]> {
             return Some(next);
         }
         // Spaces around names and lines are `hyper`'s to judge.
-        if line.trim_ascii() != line || !line.contains(&b':') {
+        if line.trim_ascii() != line || !line.contains(&b':') || line.contains(&b'\n') {
             return None;
         }
         rest = next;

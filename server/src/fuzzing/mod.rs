@@ -12,6 +12,7 @@ mod conditions;
 mod heads;
 mod range;
 mod signature;
+mod xml;
 
 pub use attributes::attributes;
 pub use aws_chunked::aws_chunked;
@@ -20,6 +21,7 @@ pub use conditions::conditions;
 pub use heads::heads;
 pub use range::range;
 pub use signature::signature;
+pub use xml::xml;
 
 use crate::config::Limits;
 use http::Request;

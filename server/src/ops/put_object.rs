@@ -25,7 +25,7 @@ pub async fn run(
         input.metadata,
         input.storage_class.as_ref(),
     )?;
-    let writer = door.store.blob_writer(Some(intake.length()));
+    let writer = door.store.blob_writer(intake.length());
     let received = intake.receive(door, context, body, writer).await?;
     attributes.checksums = received.checksums;
     let object = door
