@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod engine;
+mod settings;
 
 use moraine_server::fuzzing as door;
 
@@ -20,6 +21,7 @@ pub const TARGETS: &[Target] = &[
     ("conditions", door::conditions),
     ("heads", door::heads),
     ("range", door::range),
+    ("settings", settings::settings),
     ("signature", door::signature),
     ("xml", door::xml),
     ("disk_batch", engine::batch),
