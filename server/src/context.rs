@@ -24,6 +24,7 @@ pub struct RequestContext {
     pub log: Dispatch,
     operation: OnceLock<&'static str>,
     tenant: OnceLock<TenantId>,
+    access_key: OnceLock<String>,
     error: OnceLock<String>,
     fault: OnceLock<BodyFault>,
     entered: AtomicBool,
@@ -49,6 +50,7 @@ impl RequestContext {
             log: tracing::dispatcher::get_default(Dispatch::clone),
             operation: OnceLock::new(),
             tenant: OnceLock::new(),
+            access_key: OnceLock::new(),
             error: OnceLock::new(),
             fault: OnceLock::new(),
             entered: AtomicBool::new(false),
@@ -86,6 +88,16 @@ impl RequestContext {
     /// Notes whose key signed the request.
     pub fn set_tenant(&self, tenant: TenantId) {
         let _ = self.tenant.set(tenant);
+    }
+
+    /// The access key that signed the request: one of ours, since its signature was right.
+    pub fn access_key(&self) -> Option<&str> {
+        self.access_key.get().map(String::as_str)
+    }
+
+    /// Notes the access key whose signature was right.
+    pub fn set_access_key(&self, access_key: &str) {
+        let _ = self.access_key.set(access_key.to_owned());
     }
 
     /// The S3 error code of the answer, if an operation or a guard gave one.

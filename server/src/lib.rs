@@ -15,6 +15,7 @@ mod admin;
 mod admission;
 mod attributes;
 mod body;
+mod book;
 mod checksum;
 mod completions;
 mod conditions;
@@ -25,11 +26,15 @@ mod door;
 mod error_subject;
 mod errors;
 mod front;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod guards;
 mod heads;
 mod metrics;
 mod ops;
 mod patience;
+mod process;
 mod public;
 mod range;
 mod refusal;

@@ -152,6 +152,7 @@ impl Store {
             upload_bytes: sum.upload_bytes.saturating_add(usage.upload_bytes),
         });
         let space = shared.disk.space().ok();
+        let (cached_reads, cold_reads) = shared.reactor.reads();
         Stats {
             segments: shared.segments.len() as u64,
             index_entries: index.entries,
@@ -161,6 +162,10 @@ impl Store {
             upload_bytes: sum.upload_bytes,
             budget_total: shared.budget.total() as u64,
             budget_used: shared.budget.used() as u64,
+            budget_waiting: shared.budget.waiting(),
+            budget_waits: shared.budget.waits(),
+            cached_reads,
+            cold_reads,
             recent_bytes: shared.recent.bytes() as u64,
             disk_free: space.map_or(0, |space| space.free),
             disk_total: space.map_or(0, |space| space.total),

@@ -7,9 +7,11 @@ mod metered;
 mod one_declaration;
 mod structured;
 mod watched;
-mod xml;
+pub(crate) mod xml;
 mod xml_text;
 
+#[cfg(feature = "fuzzing")]
+pub use aws_chunked::AwsChunked;
 pub use blob::{BlobBody, BlobBroken};
 pub use late::{Late, document};
 pub use metered::Metered;

@@ -24,6 +24,7 @@ mod listing;
 mod listing_model;
 mod logs;
 mod memory;
+mod metrics;
 mod multipart;
 mod overrides;
 mod part_copies;
