@@ -1,12 +1,15 @@
 //! The steps of `cargo xtask test`, in the order in which they run: quick ones first.
 
+use crate::count::Count;
 use crate::run::Done;
-use crate::{install, tidy};
+use crate::{fuzz, install, tidy};
 
 /// What a step does.
 pub enum Work {
     /// Something of ours; one test.
     Own(fn() -> Done),
+    /// Something of ours that counts its own tests.
+    Chore(fn() -> Done<Count>),
     /// Cargo with these arguments; the tests that it reports are counted.
     Cargo(&'static [&'static str]),
     /// Scripts of the client tests with their arguments; the tests that they report are counted.
@@ -58,6 +61,7 @@ pub const STEPS: &[Step] = &[
     step("doctest", "the examples in the documentation", Work::Cargo(
         &["test", "--workspace", "--all-features", "--doc"],
     )),
+    step("fuzz", "some of the fuzz targets, for a short time", Work::Chore(fuzz::rotated)),
     step("release", "the server that the next steps start", Work::Cargo(RELEASE)),
     step("corpus", "a thousand pictures and some videos", Work::Clients(&[("corpus.py", &[])])),
     step("first-start", "the printed commands, keys and settings", Work::Clients(&[("first_start.py", &[])])),
