@@ -12,6 +12,9 @@ pub struct ServerConfig {
     pub admin_listen: SocketAddr,
     /// The region to report. Requests may be signed for any region.
     pub region: String,
+    /// Domains under which a bucket is the name of a host, as in `BUCKET.s3.example.org`; none by default. Any other host
+    /// has the bucket in the path.
+    pub domains: Vec<String>,
     /// Limits on connections and requests.
     pub limits: Limits,
 }
@@ -22,6 +25,7 @@ impl Default for ServerConfig {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8900)),
             admin_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8901)),
             region: "us-east-1".to_owned(),
+            domains: Vec::new(),
             limits: Limits::default(),
         }
     }

@@ -3,17 +3,22 @@
 //! Guards, then anonymous reads or `s3s`, then the books. `s3s` runs without a log: at debug level it prints signatures
 //! and headers, and every refused request is an error to it. Our own lines are written here and in the operations.
 
-use crate::access::{Access, Keys};
+use crate::access::{Access, Keys, Names};
+use crate::address::{self, Address};
 use crate::body::{BodyFault, Kind, Metered, OneDeclaration, Supervision, Watched};
 use crate::config::{Limits, ServerConfig};
 use crate::context::RequestContext;
 use crate::door::Door;
 use crate::errors;
 use crate::guards::{self, Proof};
+use crate::hosts::Domains;
 use crate::metrics::Metrics;
 use crate::patience::Pressed;
+use crate::preflight;
 use crate::public;
+use crate::region;
 use crate::restate;
+use crate::signature;
 use http::header::{
     CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, HeaderName, HeaderValue, TRANSFER_ENCODING,
 };
@@ -26,7 +31,7 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{Body, HttpError, S3Error, s3_error};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 use tracing::Dispatch;
 use tracing::instrument::WithSubscriber;
 
@@ -38,12 +43,18 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
 pub struct Front {
     door: Door,
     s3: S3Service,
+    domains: Domains,
     supervision: Arc<Supervision>,
 }
 
 impl Front {
     /// A front before `store`.
-    pub fn new(store: Store, config: Arc<ServerConfig>, metrics: Arc<Metrics>) -> Self {
+    pub fn new(
+        store: Store,
+        config: Arc<ServerConfig>,
+        domains: Domains,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let door = Door {
             store: store.clone(),
             metrics,
@@ -56,9 +67,11 @@ impl Front {
         let mut builder = S3ServiceBuilder::new(door.clone());
         builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(s3_config))));
         builder.set_auth(Keys(store.clone()));
+        builder.set_validation(Names(store.clone()));
         builder.set_access(Access(store));
-        // No host parser: every host names the server, never a bucket.
+        builder.set_host(domains.clone());
         Self {
+            domains,
             supervision: Arc::new(Supervision::new(door.store.clone(), &door.config.limits)),
             door,
             s3: builder.build(),
@@ -74,24 +87,33 @@ impl Front {
     /// Serves one request. `two_lengths` says that its connection carried a head with two lengths.
     pub async fn serve(&self, request: Request<Incoming>, two_lengths: bool) -> Response<Metered> {
         let started = Instant::now();
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
         let context = RequestContext::new(content_length(&parts));
         let has_body = !body.is_end_stream();
         let book = Book::open(&parts, &context, &self.door.metrics, started);
         let refused = if two_lengths {
-            Some(s3_error!(InvalidRequest, "a body has one length"))
+            Err(s3_error!(InvalidRequest, "a body has one length"))
         } else {
-            guards::check(&parts).err()
+            self.admit(&mut parts)
         };
         let mut close = two_lengths;
         let mut response = match refused {
-            Some(error) => refuse(error, &context),
-            None if guards::proof(&parts) == Proof::None => {
-                public::answer(&self.door, &parts, &context)
-                    .await
-                    .unwrap_or_else(|error| refuse(error, &context))
+            Err(error) => region::named(error, &self.door.config.region, |error| {
+                refuse(error, &context)
+            }),
+            Ok((Proof::None, address)) => {
+                public::answer(&self.door, &parts, &address, &context, refuse).await
             }
-            None => self.signed(parts, body, &context).await,
+            Ok((proof, address)) => {
+                let open = proof == Proof::Query
+                    && (parts.method == Method::GET || parts.method == Method::HEAD);
+                let mut response = self.signed(parts, &address, body, &context).await;
+                if open {
+                    // Who has the link may read, and so may a page that has it.
+                    preflight::allow_reading(response.headers_mut());
+                }
+                response
+            }
         };
         close |= has_body && !context.body_ended();
         if close {
@@ -102,16 +124,25 @@ impl Front {
         book.finish(response)
     }
 
+    /// Passes the request by the guards, and says how it proves who sent it, and what it is about.
+    fn admit(&self, parts: &mut Parts) -> Result<(Proof, Address), S3Error> {
+        guards::check(parts, SystemTime::now())?;
+        let proof = guards::proof(parts);
+        signature::settle(parts, proof)?;
+        Ok((proof, address::locate(&self.domains, parts)?))
+    }
+
     async fn signed(
         &self,
         mut parts: Parts,
+        address: &Address,
         body: Incoming,
         context: &Arc<RequestContext>,
     ) -> Response<Body> {
         let aws_chunked = guards::is_aws_chunked(&parts.headers);
         let kind = Kind {
             aws_chunked,
-            xml: !guards::is_content(&parts),
+            xml: !guards::is_content(&parts.method, address),
         };
         parts.extensions.insert(Arc::clone(context));
         let head = parts.method == Method::HEAD;
@@ -242,7 +273,10 @@ impl Book {
 
     fn finish(self, mut response: Response<Body>) -> Response<Metered> {
         if let Ok(id) = HeaderValue::from_str(&self.context.id)
-            && self.context.operation() != public::OPERATION
+            && !matches!(
+                self.context.operation(),
+                public::OPERATION | preflight::OPERATION
+            )
         {
             response.headers_mut().insert(REQUEST_ID, id);
         }

@@ -1,8 +1,8 @@
 //! The S3 and HTTP gateway of Moraine: a thin door on the engine that knows nothing of files.
 //!
-//! A request passes, in this order: the socket wrapper (`wire`), the guards (`guards`,
-//! `signed_headers`), then either the anonymous
-//! reads (`public`) or `s3s` (signatures, XML, routing), whose body is watched by `body`; then one file of `ops`.
+//! A request passes, in this order: the socket wrapper (`wire`), the guards (`guards`, `signature`), then either the
+//! anonymous reads (`public`, `preflight`) or `s3s` (signatures, XML, routing), whose body is watched by `body`; then one
+//! file of `ops`. What it is about, its `address`, comes from its path and its host (`hosts`).
 //! What `s3s` does not check (truncation, trailers, digests, sub-resources that it does not know) is checked here, so
 //! that a PUT which answers 200 has stored exactly what the client meant.
 //!
@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod address;
 mod admin;
 mod attributes;
 mod body;
@@ -22,15 +23,20 @@ mod door;
 mod errors;
 mod front;
 mod guards;
+mod hosts;
 mod metrics;
 mod ops;
 mod patience;
+mod preflight;
 mod public;
+mod query;
 mod range;
+mod region;
 mod restate;
 mod server;
-mod signed_headers;
+mod signature;
 mod wire;
 
 pub use config::{Limits, ServerConfig};
+pub use hosts::{BadDomain, Domains};
 pub use server::{ServeError, Server, serve};

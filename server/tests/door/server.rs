@@ -24,6 +24,8 @@ pub struct TestServer {
     folder: TempDir,
 }
 
+/// Where buckets are names of hosts.
+pub const DOMAIN: &str = "s3.test";
 /// The key of the first tenant.
 pub const KEY: (&str, &str) = ("AKIATESTONE", "secret-of-the-first-tenant");
 /// The key of the second.
@@ -52,6 +54,7 @@ impl TestServer {
         let config = ServerConfig {
             listen: "127.0.0.1:0".parse().unwrap(),
             admin_listen: "127.0.0.1:0".parse().unwrap(),
+            domains: vec![DOMAIN.to_owned()],
             limits,
             ..ServerConfig::default()
         };
