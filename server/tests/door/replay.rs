@@ -60,7 +60,14 @@ impl Capture {
     }
 
     async fn send(&self, server: &TestServer) -> Response {
-        let bytes = [self.head.as_bytes(), b"\r\n", &self.body].concat();
+        let mut body = self.body.clone();
+        let head = self.head.to_lowercase();
+        if head.contains("transfer-encoding: chunked") {
+            // The captures hold what HTTP carried, without its own chunks.
+            let start = format!("{:x}\r\n", body.len()).into_bytes();
+            body = [&start, body.as_slice(), b"\r\n0\r\n\r\n"].concat();
+        }
+        let bytes = [self.head.as_bytes(), b"\r\n", &body].concat();
         let head_only = self.head.starts_with("HEAD ");
         server.anonymous().exchange(&bytes, head_only).await
     }
