@@ -146,4 +146,44 @@ mod tests {
             }
         }
     }
+
+    /// A generator of numbers that needs no crate (xorshift64*, Vigna 2014).
+    fn next(state: &mut u64) -> usize {
+        *state ^= *state >> 12;
+        *state ^= *state << 25;
+        *state ^= *state >> 27;
+        usize::try_from(state.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 40).unwrap()
+    }
+
+    #[test]
+    fn s3s_decides_alike_on_random_paths() {
+        let pieces = [
+            "/", "//", "bkt", "b", "%2F", "%2f", "%25", "%252F", "..", ".", "%20", "+", "%C3%A9",
+            "K", "a-b", "%00",
+        ];
+        for seed in 1..5_000_u64 {
+            let mut state = seed;
+            let count = next(&mut state) % 8;
+            let path: String = (0..count)
+                .map(|_| pieces[next(&mut state) % pieces.len()])
+                .collect();
+            let path = format!("/{path}");
+            let host = [None, Some("bkt"), Some("B_")][next(&mut state) % 3];
+            let decoded = String::from_utf8(percent_decoded(&path).unwrap()).unwrap();
+            let ours = split(host.map(str::to_owned), &path).unwrap();
+            let bucket = ours.bucket.clone().unwrap_or_default();
+            match parse_virtual_hosted_style(host, &decoded) {
+                Ok(S3Path::Root) => assert_eq!(ours, Address::default(), "seed {seed}: {path}"),
+                Ok(theirs) => {
+                    let theirs = (theirs.get_bucket_name(), theirs.get_object_key());
+                    let ours = (ours.bucket.as_deref(), ours.key.as_deref());
+                    assert_eq!(ours, theirs, "seed {seed}: {host:?} {path}");
+                }
+                Err(_) => assert!(
+                    !s3s::path::check_bucket_name(&bucket),
+                    "seed {seed}: {host:?} {path}"
+                ),
+            }
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use crate::server::TestServer;
 use crate::signer::{Signer, at, later};
+use moraine_server::{BadDomain, ServeError, Server, ServerConfig};
 
 fn host(bucket: &str) -> String {
     format!("{bucket}.s3.test")
@@ -124,4 +125,22 @@ async fn links_hold_at_the_host_that_they_were_signed_for() {
     assert_eq!(signer.open(&server, &link, &[], b"").await.body, b"x");
     let elsewhere = at(&server, "open.s3.test", "GET", &link).await;
     elsewhere.is(403, "SignatureDoesNotMatch");
+}
+
+#[tokio::test]
+async fn what_is_no_domain_does_not_start() {
+    let server = TestServer::start().await;
+    for bad in ["https://s3.test", "10.0.0.1", "*.s3.test", ""] {
+        let config = ServerConfig {
+            listen: "127.0.0.1:0".parse().unwrap(),
+            admin_listen: "127.0.0.1:0".parse().unwrap(),
+            domains: vec!["good.test".to_owned(), bad.to_owned()],
+            ..ServerConfig::default()
+        };
+        let bound = Server::bind(server.store.clone(), config).await;
+        assert!(
+            matches!(bound, Err(ServeError::Domain(BadDomain(name))) if name == bad),
+            "{bad}"
+        );
+    }
 }
