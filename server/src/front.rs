@@ -5,10 +5,12 @@
 
 use crate::access::{Access, Keys, Names};
 use crate::address::{self, Address};
-use crate::body::{BodyFault, Kind, Metered, OneDeclaration, Supervision, Watched};
+use crate::body::{Metered, OneDeclaration, Supervision, Watched, readable};
+use crate::book::Book;
 use crate::config::{Limits, ServerConfig};
 use crate::context::RequestContext;
 use crate::door::Door;
+use crate::error_subject;
 use crate::errors;
 use crate::guards::{self, Proof};
 use crate::hosts::Domains;
@@ -18,9 +20,10 @@ use crate::preflight;
 use crate::public;
 use crate::region;
 use crate::restate;
+use crate::second_pass::SecondPass;
 use crate::signature;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, HeaderName, HeaderValue, TRANSFER_ENCODING,
+    CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING,
 };
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
@@ -28,16 +31,15 @@ use hyper::body::{Body as _, Incoming};
 use moraine_engine::Store;
 use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::service::{S3Service, S3ServiceBuilder};
-use s3s::{Body, HttpError, S3Error, s3_error};
+use s3s::{Body, HttpError, S3Error, S3Result, s3_error};
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Instant, SystemTime};
 use tracing::Dispatch;
 use tracing::instrument::WithSubscriber;
 
 /// As the type that lengths of bodies have.
 const XML_BYTES_MAX: u64 = Limits::XML_BYTES_MAX as u64;
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
 
 /// Serves the requests of all connections.
 pub struct Front {
@@ -55,27 +57,20 @@ impl Front {
         domains: Domains,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let door = Door {
-            store: store.clone(),
-            metrics,
-            config,
-        };
-        let mut s3_config = S3Config::default();
-        s3_config.xml_max_body_size = Limits::XML_BYTES_MAX;
-        // Forms are refused by the guards; should one pass, it finds no room.
-        s3_config.post_object_max_file_size = 0;
-        let mut builder = S3ServiceBuilder::new(door.clone());
-        builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(s3_config))));
-        builder.set_auth(Keys(store.clone()));
-        builder.set_validation(Names(store.clone()));
-        builder.set_access(Access(store));
-        builder.set_host(domains.clone());
+        let door = Door::new(store.clone(), config, metrics);
+        let mut first = service(&door, &domains);
+        first.set_route(SecondPass(service(&door, &domains).build()));
         Self {
             domains,
-            supervision: Arc::new(Supervision::new(door.store.clone(), &door.config.limits)),
+            supervision: Arc::new(Supervision::new(store, &door.config.limits)),
             door,
-            s3: builder.build(),
+            s3: first.build(),
         }
+    }
+
+    /// The counters.
+    pub fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.door.metrics)
     }
 
     /// Says whether memory for bodies is nearly used up.
@@ -84,30 +79,39 @@ impl Front {
         Arc::new(move || store.under_pressure())
     }
 
-    /// Serves one request. `two_lengths` says that its connection carried a head with two lengths.
-    pub async fn serve(&self, request: Request<Incoming>, two_lengths: bool) -> Response<Metered> {
+    /// Serves one request of `peer`. `ambiguous` says that its connection carried a head whose body may end in two places.
+    pub async fn serve(
+        &self,
+        request: Request<Incoming>,
+        peer: IpAddr,
+        ambiguous: bool,
+    ) -> Response<Metered> {
         let started = Instant::now();
         let (mut parts, body) = request.into_parts();
-        let context = RequestContext::new(content_length(&parts));
+        let context = RequestContext::received(peer, content_length(&parts));
         let has_body = !body.is_end_stream();
         let book = Book::open(&parts, &context, &self.door.metrics, started);
-        let refused = if two_lengths {
-            Err(s3_error!(InvalidRequest, "a body has one length"))
+        let address = address::locate(&self.domains, &parts);
+        let admitted = if ambiguous {
+            Err(s3_error!(
+                InvalidRequest,
+                "a request ends its lines with CRLF and says once and plainly how long its body is"
+            ))
         } else {
-            self.admit(&mut parts)
+            admit(&mut parts, &address)
         };
-        let mut close = two_lengths;
-        let mut response = match refused {
+        let mut close = ambiguous || admitted.is_err();
+        let mut response = match admitted {
             Err(error) => region::named(error, &self.door.config.region, |error| {
                 refuse(error, &context)
             }),
             Ok((Proof::None, address)) => {
-                public::answer(&self.door, &parts, &address, &context, refuse).await
+                public::answer(&self.door, &parts, address, &context, refuse).await
             }
             Ok((proof, address)) => {
                 let open = proof == Proof::Query
                     && (parts.method == Method::GET || parts.method == Method::HEAD);
-                let mut response = self.signed(parts, &address, body, &context).await;
+                let mut response = self.signed(parts, address, body, &context).await;
                 if open {
                     // Who has the link may read, and so may a page that has it.
                     preflight::allow_reading(response.headers_mut());
@@ -115,21 +119,14 @@ impl Front {
                 response
             }
         };
-        close |= has_body && !context.body_ended();
+        response = document(response, book.path(), address.as_ref().ok());
+        close |= has_body && !context.body_arrived();
         if close {
             response
                 .headers_mut()
                 .insert(CONNECTION, HeaderValue::from_static("close"));
         }
         book.finish(response)
-    }
-
-    /// Passes the request by the guards, and says how it proves who sent it, and what it is about.
-    fn admit(&self, parts: &mut Parts) -> Result<(Proof, Address), S3Error> {
-        guards::check(parts, SystemTime::now())?;
-        let proof = guards::proof(parts);
-        signature::settle(parts, proof)?;
-        Ok((proof, address::locate(&self.domains, parts)?))
     }
 
     async fn signed(
@@ -140,18 +137,10 @@ impl Front {
         context: &Arc<RequestContext>,
     ) -> Response<Body> {
         let aws_chunked = guards::is_aws_chunked(&parts.headers);
-        let kind = Kind {
-            aws_chunked,
-            xml: !guards::is_content(&parts.method, address),
-        };
-        parts.extensions.insert(Arc::clone(context));
         let head = parts.method == Method::HEAD;
-        let body = Watched::new(
-            body,
-            kind,
-            Arc::clone(&self.supervision),
-            Arc::clone(context),
-        );
+        let supervision = Arc::clone(&self.supervision);
+        let body = Watched::new(body, &parts, address, supervision, Arc::clone(context));
+        parts.extensions.insert(Arc::clone(context));
         let request = Request::from_parts(parts, Body::http_body_unsync(body));
         let result = self
             .s3
@@ -161,9 +150,36 @@ impl Front {
         let response = result.unwrap_or_else(|error| broken(error, context));
         match explain(&response, aws_chunked, context) {
             Some(error) => refuse(error, context),
-            None => corrected(response, head),
+            None => corrected(begun(response, context), head),
         }
     }
+}
+
+/// Passes a request by the guards, and says how it proves who sent it, and what it is about.
+fn admit<'a>(
+    parts: &mut Parts,
+    address: &'a S3Result<Address>,
+) -> Result<(Proof, &'a Address), S3Error> {
+    guards::check(parts, SystemTime::now())?;
+    let proof = guards::proof(parts);
+    signature::settle(parts, proof)?;
+    let address = address.as_ref().map_err(|_| s3_error!(InvalidURI))?;
+    Ok((proof, address))
+}
+
+/// `s3s` as it is needed here.
+fn service(door: &Door, domains: &Domains) -> S3ServiceBuilder {
+    let mut config = S3Config::default();
+    config.xml_max_body_size = Limits::XML_BYTES_MAX;
+    // Forms are refused by the guards; should one pass, it finds no room.
+    config.post_object_max_file_size = 0;
+    let mut builder = S3ServiceBuilder::new(door.clone());
+    builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
+    builder.set_auth(Keys(door.store.clone()));
+    builder.set_access(Access(door.store.clone()));
+    builder.set_validation(Names(door.store.clone()));
+    builder.set_host(domains.clone());
+    builder
 }
 
 /// The error behind a refusal of `s3s` that neither an operation nor the access check gave.
@@ -203,6 +219,17 @@ fn body_at_fault(
     }
 }
 
+/// An answer that goes on while its work is done, if it is one.
+fn begun(mut response: Response<Body>, context: &RequestContext) -> Response<Body> {
+    if let Some(late) = context.take_late() {
+        *response.body_mut() = Body::http_body_unsync(late);
+        let xml = HeaderValue::from_static("application/xml");
+        response.headers_mut().insert(CONTENT_TYPE, xml);
+        response.headers_mut().remove(CONTENT_LENGTH);
+    }
+    response
+}
+
 /// Sets right what `s3s` does not know of HTTP and XML: 206 for HEAD, no body with 304, one declaration.
 fn corrected(mut response: Response<Body>, head: bool) -> Response<Body> {
     if head && response.status() == StatusCode::OK && response.headers().contains_key(CONTENT_RANGE)
@@ -214,6 +241,32 @@ fn corrected(mut response: Response<Body>, head: bool) -> Response<Body> {
     }
     if response.status() == StatusCode::NOT_MODIFIED {
         *response.body_mut() = Body::empty();
+    }
+    response
+}
+
+/// Makes an answer that is one XML document readable for every parser, and lets an error say what it is about.
+fn document(mut response: Response<Body>, path: &str, address: Option<&Address>) -> Response<Body> {
+    let is_xml = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|it| it.as_bytes() == b"application/xml");
+    // What is streamed has no bytes yet: objects, and the long answer that is looked after elsewhere.
+    let written = response
+        .body()
+        .bytes()
+        .filter(|it| is_xml && !it.is_empty());
+    let Some(mut document) = written else {
+        return response;
+    };
+    let length = document.len();
+    if response.status().is_client_error() || response.status().is_server_error() {
+        document = error_subject::named(document, path, address);
+    }
+    document = readable(document);
+    if document.len() != length {
+        response.headers_mut().remove(CONTENT_LENGTH);
+        *response.body_mut() = Body::from(document);
     }
     response
 }
@@ -243,87 +296,4 @@ fn content_length(parts: &Parts) -> Option<u64> {
         .ok()?
         .parse()
         .ok()
-}
-
-/// What is written down about a request when its answer has left.
-struct Book {
-    context: Arc<RequestContext>,
-    metrics: Arc<Metrics>,
-    method: Method,
-    path: String,
-    started: Instant,
-}
-
-impl Book {
-    fn open(
-        parts: &Parts,
-        context: &Arc<RequestContext>,
-        metrics: &Arc<Metrics>,
-        started: Instant,
-    ) -> Self {
-        Self {
-            context: Arc::clone(context),
-            metrics: Arc::clone(metrics),
-            method: parts.method.clone(),
-            // Without the query, which may hold a signature.
-            path: parts.uri.path().to_owned(),
-            started,
-        }
-    }
-
-    fn finish(self, mut response: Response<Body>) -> Response<Metered> {
-        if let Ok(id) = HeaderValue::from_str(&self.context.id)
-            && !matches!(
-                self.context.operation(),
-                public::OPERATION | preflight::OPERATION
-            )
-        {
-            response.headers_mut().insert(REQUEST_ID, id);
-        }
-        let status = response.status();
-        response.map(|body| {
-            let close = move |sent, complete| self.close(status, sent, complete);
-            Metered::new(body, Box::new(close))
-        })
-    }
-
-    fn close(self, status: StatusCode, sent: u64, complete: bool) {
-        let context = &self.context;
-        let took = self.started.elapsed();
-        let operation = context.operation();
-        let complete = complete || self.method == Method::HEAD;
-        self.metrics
-            .bytes_in
-            .fetch_add(context.bytes_in(), Ordering::Relaxed);
-        self.metrics.bytes_out.fetch_add(sent, Ordering::Relaxed);
-        self.metrics
-            .record(operation, status.as_u16(), context.error(), took);
-        let fault = context.fault().map(|fault: BodyFault| fault.to_string());
-        macro_rules! line {
-            ($level:ident) => {
-                tracing::$level!(
-                    request = %context.id,
-                    operation,
-                    method = %self.method,
-                    path = %self.path,
-                    status = status.as_u16(),
-                    error = context.error(),
-                    fault,
-                    tenant = context.tenant().map(|it| it.to_string()),
-                    received = context.bytes_in(),
-                    sent,
-                    complete,
-                    took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-                    "request"
-                )
-            };
-        }
-        if status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED {
-            line!(warn);
-        } else if !status.is_success() && status != StatusCode::NOT_MODIFIED || !complete {
-            line!(info);
-        } else {
-            line!(debug);
-        }
-    }
 }

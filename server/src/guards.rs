@@ -3,6 +3,7 @@
 use crate::address::{Address, percent_decoded};
 use crate::config::Limits;
 use crate::errors;
+use crate::query;
 use crate::signature;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
@@ -42,10 +43,33 @@ pub fn is_aws_chunked(headers: &HeaderMap) -> bool {
         .is_some_and(|value| value.as_bytes().starts_with(b"STREAMING-"))
 }
 
-/// Whether the body would be the content of an object or a part: that of a `PUT` to a key. All others are XML.
-pub fn is_content(method: &Method, address: &Address) -> bool {
-    method == Method::PUT && address.key.is_some()
+/// Whether the hash of the plain body is given and signed.
+pub fn has_payload_hash(headers: &HeaderMap) -> bool {
+    headers
+        .get("x-amz-content-sha256")
+        .is_some_and(|value| value.len() == 64)
 }
+
+/// Sub-resources of an object that a `PUT` sets with an XML body.
+const XML_OF_OBJECTS: [&str; 4] = ["acl", "legal-hold", "retention", "tagging"];
+
+/// Whether the body would be the content of an object or a part: that of a `PUT` to a key, and not to something about it.
+/// All others are XML.
+pub fn is_content(parts: &Parts, address: &Address) -> bool {
+    parts.method == Method::PUT
+        && address.key.is_some()
+        && !query::names(parts).any(|name| XML_OF_OBJECTS.contains(&name))
+}
+
+/// The methods that S3 and browsers use.
+const METHODS: [Method; 6] = [
+    Method::GET,
+    Method::HEAD,
+    Method::PUT,
+    Method::POST,
+    Method::DELETE,
+    Method::OPTIONS,
+];
 
 /// Refuses what must not reach `s3s`. `now` is the time of the request's arrival.
 pub fn check(parts: &Parts, now: SystemTime) -> Result<(), S3Error> {
@@ -59,6 +83,9 @@ pub fn check(parts: &Parts, now: SystemTime) -> Result<(), S3Error> {
 }
 
 fn check_shape(parts: &Parts) -> Result<(), S3Error> {
+    if !METHODS.contains(&parts.method) {
+        return Err(s3_error!(MethodNotAllowed));
+    }
     let target = parts.uri.path_and_query().map_or(0, |it| it.as_str().len());
     if target > Limits::TARGET_BYTES_MAX {
         return Err(s3_error!(InvalidURI, "the request's target is too long"));
@@ -201,6 +228,10 @@ mod tests {
             "InvalidRequest",
         );
         refused("GET", "http://other/b", &[], "InvalidURI");
+        refused("OPTIONS", "*", &[], "InvalidURI");
+        for method in ["TRACE", "CONNECT", "PATCH", "get", "PROPFIND"] {
+            refused(method, "/b/k", &[], "MethodNotAllowed");
+        }
         refused("GET", "/b", &[("host", "second")], "InvalidRequest");
         let large = "x".repeat(Limits::HEADER_BYTES_MAX);
         refused(
@@ -218,13 +249,19 @@ mod tests {
 
     #[test]
     fn only_a_put_to_a_key_has_content() {
-        let address = |key: Option<&str>| Address {
-            bucket: Some("b".to_owned()),
-            key: key.map(str::to_owned),
+        let content = |method, query: &str, key: Option<&str>| {
+            let address = Address {
+                bucket: Some("b".to_owned()),
+                key: key.map(str::to_owned),
+            };
+            is_content(&parts(method, &format!("/?{query}"), &[]), &address)
         };
-        assert!(is_content(&Method::PUT, &address(Some("k"))));
-        assert!(!is_content(&Method::PUT, &address(None)));
-        assert!(!is_content(&Method::POST, &address(Some("k"))));
+        assert!(content("PUT", "", Some("k")));
+        assert!(content("PUT", "uploadId=1", Some("k")));
+        assert!(!content("PUT", "", None));
+        assert!(!content("POST", "", Some("k")));
+        assert!(!content("PUT", "acl", Some("k")));
+        assert!(!content("PUT", "x-id=PutObjectTagging&tagging=", Some("k")));
     }
 
     #[test]
