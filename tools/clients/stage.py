@@ -113,12 +113,17 @@ class Stage:
         return done.stdout
 
     def boto3(self, endpoint=None, face="client", **options):
-        """boto3's `client` or `resource`, which does not retry unless told: failures are the test's to see."""
+        """boto3's `client` or `resource`, which does not retry over http: failures are the test's to see.
+
+        Through nginx one retry: it closes a connection whose request was refused before its body came, and has told the
+        client that it would stay (docs/compatibility.md).
+        """
         import boto3
         from botocore.config import Config
 
         endpoint = endpoint or self.plain
-        options.setdefault("retries", {"total_max_attempts": 1})
+        tls = endpoint.startswith("https")
+        options.setdefault("retries", {"total_max_attempts": 2 if tls else 1, "mode": "standard"})
         options.setdefault("read_timeout", 120)
         return getattr(boto3, face)(
             "s3",
@@ -126,7 +131,7 @@ class Stage:
             aws_access_key_id=self.key[0],
             aws_secret_access_key=self.key[1],
             region_name=REGION,
-            verify=str(self.front.certificate) if endpoint.startswith("https") else None,
+            verify=str(self.front.certificate) if tls else None,
             config=Config(max_pool_connections=16, **options),
         )
 
