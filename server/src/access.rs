@@ -64,6 +64,7 @@ impl Access {
         let key = access_key.and_then(|it| self.0.access_key(it));
         let key = key.ok_or_else(denied)?;
         context.set_tenant(key.tenant);
+        context.set_access_key(&key.access_key);
         if let Some(owner) = cx.headers().get("x-amz-expected-bucket-owner")
             && owner.as_bytes() != key.tenant.to_string().as_bytes()
         {

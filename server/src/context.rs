@@ -6,6 +6,7 @@ use crate::body::{BodyFault, Late};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use moraine_engine::TenantId;
 use s3s::{S3Request, S3Result, s3_error};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tracing::Dispatch;
@@ -15,12 +16,15 @@ use tracing::Dispatch;
 pub struct RequestContext {
     /// Names the request to the client and in the log.
     pub id: String,
+    /// Where the connection came from: the client, or the proxy in front.
+    pub peer: IpAddr,
     /// The length that the client announced for the body as sent, coding included.
     pub content_length: Option<u64>,
     /// Where log lines of the operation go, while `s3s` around it logs nowhere.
     pub log: Dispatch,
     operation: OnceLock<&'static str>,
     tenant: OnceLock<TenantId>,
+    access_key: OnceLock<String>,
     error: OnceLock<String>,
     fault: OnceLock<BodyFault>,
     entered: AtomicBool,
@@ -31,14 +35,22 @@ pub struct RequestContext {
 }
 
 impl RequestContext {
-    /// A request that was just received.
+    /// A request that nobody sent.
+    #[cfg(test)]
     pub fn new(content_length: Option<u64>) -> Arc<Self> {
+        Self::received(std::net::Ipv4Addr::LOCALHOST.into(), content_length)
+    }
+
+    /// A request that was just received.
+    pub fn received(peer: IpAddr, content_length: Option<u64>) -> Arc<Self> {
         Arc::new(Self {
             id: next_id(),
+            peer,
             content_length,
             log: tracing::dispatcher::get_default(Dispatch::clone),
             operation: OnceLock::new(),
             tenant: OnceLock::new(),
+            access_key: OnceLock::new(),
             error: OnceLock::new(),
             fault: OnceLock::new(),
             entered: AtomicBool::new(false),
@@ -76,6 +88,16 @@ impl RequestContext {
     /// Notes whose key signed the request.
     pub fn set_tenant(&self, tenant: TenantId) {
         let _ = self.tenant.set(tenant);
+    }
+
+    /// The access key that signed the request: one of ours, since its signature was right.
+    pub fn access_key(&self) -> Option<&str> {
+        self.access_key.get().map(String::as_str)
+    }
+
+    /// Notes the access key whose signature was right.
+    pub fn set_access_key(&self, access_key: &str) {
+        let _ = self.access_key.set(access_key.to_owned());
     }
 
     /// The S3 error code of the answer, if an operation or a guard gave one.

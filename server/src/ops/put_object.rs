@@ -21,7 +21,7 @@ pub async fn run(
     let bucket = door.bucket(context, &input.bucket)?;
     let condition = attributes::condition(&request.headers)?;
     let mut attributes = attributes::from_request(&request.headers, bucket.tenant)?;
-    let writer = door.store.blob_writer(Some(intake.length()));
+    let writer = door.store.blob_writer(intake.length());
     let received = intake.receive(door, context, body, writer).await?;
     attributes.checksums = received.checksums;
     let object = door

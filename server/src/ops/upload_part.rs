@@ -40,7 +40,7 @@ pub async fn run(
     let intake = Intake::new(door, context, &request, plan.map(|plan| plan.algorithm))?;
     let writer = door
         .store
-        .part_writer(bucket.id, upload.id, number, Some(intake.length()))
+        .part_writer(bucket.id, upload.id, number, intake.length())
         .await
         .map_err(door.failed(context))?;
     let received = intake.receive(door, context, body, writer).await?;
