@@ -115,6 +115,19 @@ pub fn announced(headers: &HeaderMap) -> S3Result<Vec<(Algorithm, String)>> {
     Ok(found)
 }
 
+/// The `Content-MD5` of a request.
+pub fn content_md5(headers: &HeaderMap) -> S3Result<Option<[u8; 16]>> {
+    let Some(value) = headers.get("content-md5") else {
+        return Ok(None);
+    };
+    base64_simd::STANDARD
+        .decode_to_vec(value.as_bytes())
+        .ok()
+        .and_then(|bytes| bytes.try_into().ok())
+        .map(Some)
+        .ok_or_else(|| s3_error!(InvalidDigest))
+}
+
 /// The checksums of a whole multipart object in the headers of its completion. Composite ones end in `-N`, so their shape
 /// is not checked: one that is not the object's is refused anyway.
 pub fn announced_whole(headers: &HeaderMap) -> Vec<(Algorithm, String)> {
@@ -270,6 +283,18 @@ mod tests {
             composite(Algorithm::Crc32, &[(9, &part)]),
             Some(format!("{expected}-1"))
         );
+    }
+
+    #[test]
+    fn an_md5_has_16_bytes() {
+        let md5 = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("content-md5", value.parse().unwrap());
+            content_md5(&headers)
+        };
+        assert!(md5("1B2M2Y8AsgTpgAmY7PhCfg==").unwrap().is_some());
+        assert!(md5("AAAA").is_err());
+        assert!(md5("not base64").is_err());
     }
 
     #[test]

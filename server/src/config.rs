@@ -1,6 +1,7 @@
 //! What an operator can set, with the sums behind the defaults.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use moraine_engine::Secret;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 /// Where to listen, and how much to let in.
@@ -8,10 +9,16 @@ use std::time::Duration;
 pub struct ServerConfig {
     /// S3 and public reads.
     pub listen: SocketAddr,
-    /// Health and metrics: keep it private.
+    /// Health, metrics and the admin API: keep it private.
     pub admin_listen: SocketAddr,
+    /// What the admin API wants to be shown. Without one it answers nobody.
+    pub admin_token: Option<Secret>,
     /// The region to report. Requests may be signed for any region.
     pub region: String,
+    /// Domains under which a bucket is a host of its own: `BUCKET.DOMAIN`. In lower case, without a dot at the end.
+    pub domains: Vec<String>,
+    /// Reverse proxies in front: each is one address for all the clients behind it, so they are not counted by address.
+    pub proxies: Vec<IpAddr>,
     /// Limits on connections and requests.
     pub limits: Limits,
 }
@@ -21,7 +28,10 @@ impl Default for ServerConfig {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8900)),
             admin_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8901)),
+            admin_token: None,
             region: "us-east-1".to_owned(),
+            domains: Vec::new(),
+            proxies: vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
             limits: Limits::default(),
         }
     }
@@ -30,9 +40,15 @@ impl Default for ServerConfig {
 /// Limits on connections and requests.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Connections to the S3 listener at once; more wait in the kernel's backlog. Each may hold [`Self::READ_BUFFER`]
-    /// of memory, so the default is at most 64 MiB.
+    /// Connections to the S3 listener at once. Each may hold [`Self::READ_BUFFER`] of memory, so the default is at most
+    /// 64 MiB. When there are as many, those that wait for their client make room, the oldest first.
     pub connections: usize,
+    /// Connections of one client address at once (of one /64, for IPv6), unless it is one of [`ServerConfig::proxies`]; 0
+    /// for any number. A quarter of all: four addresses that hold as many as they may leave room for nobody else, but
+    /// those connections make room as soon as they idle.
+    pub connections_per_address: usize,
+    /// How long a client may take for the first head of a connection: it connected because it had something to ask.
+    pub first_head_timeout: Duration,
     /// How long a client may take for the head of a request, and how long a connection may idle between two.
     pub head_timeout: Duration,
     /// How long a body may pause while the server waits for it.
@@ -51,6 +67,8 @@ pub struct Limits {
     pub chunk_memory: usize,
     /// How long a client may take nothing while the server has something to send.
     pub send_idle: Duration,
+    /// The slowest reader, in bytes a second of waiting, after a grace of [`Limits::send_idle`].
+    pub send_rate_min: u64,
     /// How long a body may wait for memory on its way in, and for the store to take it.
     pub memory_wait: Duration,
     /// How long the next bytes of an answer may wait for memory and for the disk.
@@ -67,6 +85,10 @@ pub struct Limits {
 impl Limits {
     /// Bytes that one connection reads ahead; a larger head ends the connection.
     pub const READ_BUFFER: usize = 64 * 1024;
+    /// Bytes that the kernel keeps for a client beyond what is on the way to it. Little, so that what a slow reader takes
+    /// shows soon (in steps of this size, which the slowest reader allowed under pressure takes in 4 s), and so that slow
+    /// readers hold little; enough for a fast one until the next read of the store.
+    pub const UNSENT_BYTES: u32 = 64 * 1024;
     /// Header fields in a request: an S3 client sends about 20, and up to 2 KiB of user metadata.
     pub const HEADERS_MAX: usize = 128;
     /// Bytes of a request's header fields, names and values: twice what S3 allows.
@@ -91,6 +113,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 1024,
+            connections_per_address: 256,
+            first_head_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_secs(30),
             body_idle: Duration::from_secs(30),
             body_rate_min: 1024,
@@ -99,6 +123,7 @@ impl Default for Limits {
             pressed_send_window: Duration::from_secs(20),
             chunk_memory: 64 * 1024 * 1024,
             send_idle: Duration::from_secs(60),
+            send_rate_min: 1024,
             memory_wait: Duration::from_secs(10),
             read_wait: Duration::from_secs(30),
             silence_max: Duration::from_secs(2),

@@ -4,6 +4,8 @@
 //! connection, and the client might never see the answer. So the server says that it sends no more, and reads on for a
 //! bounded while.
 
+use crate::admission::Place;
+use crate::body::Metered;
 use crate::config::{Limits, ServerConfig};
 use crate::front::Front;
 use crate::patience::{Demands, Patience};
@@ -12,9 +14,11 @@ use http::Request;
 use http::header::CONNECTION;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::SockRef;
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -26,56 +30,118 @@ use tokio::sync::watch;
 const LINGER: Duration = Duration::from_secs(5);
 const LINGER_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// Serves `stream` until it ends, or until `stop` says so and the request in flight has ended.
+/// Serves `stream` of `peer` until it ends, or until `stop` says so and the request in flight has ended. While it waits for
+/// its client it makes room for another connection when told so.
 pub async fn serve(
     stream: TcpStream,
+    peer: IpAddr,
+    place: Arc<Place>,
     front: Arc<Front>,
     config: Arc<ServerConfig>,
-    mut stop: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
 ) {
-    // Small answers leave at once.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "TCP_NODELAY");
-    }
-    let demands = Demands {
-        idle_max: config.limits.send_idle,
-        rate_min: 0,
-        pressed_rate_min: config.limits.pressed_rate_min,
-        pressed_window: config.limits.pressed_send_window,
-    };
-    let wire = Wire::new(stream, Patience::new(demands, front.pressed()));
-    let two_lengths = wire.two_lengths();
+    tune(&stream);
+    place.wait();
+    let metrics = front.metrics();
+    let wire = Wire::new(stream, Patience::new(demands(&config), front.pressed()));
+    let ambiguous = wire.ambiguous();
     let unread = Arc::new(AtomicBool::new(false));
-    let closing = Arc::clone(&unread);
+    let (closing, served) = (Arc::clone(&unread), Arc::clone(&place));
     let service = service_fn(move |request: Request<Incoming>| {
         let (front, closing) = (Arc::clone(&front), Arc::clone(&closing));
-        let two_lengths = two_lengths.load(Ordering::Acquire);
+        let ambiguous = ambiguous.load(Ordering::Acquire);
+        let serving = served.serve();
         Box::pin(async move {
-            let response = front.serve(request, two_lengths).await;
+            let response = front.serve(request, peer, ambiguous).await;
             if response.headers().contains_key(CONNECTION) {
                 closing.store(true, Ordering::Release);
             }
-            Ok::<_, Infallible>(response)
+            Ok::<_, Infallible>(response.map(|body| body.keep(serving)))
         })
     });
-    let mut connection = builder(&config).serve_connection(TokioIo::new(wire), service);
+    let connection = builder(&config).serve_connection(TokioIo::new(wire), service);
+    let first_head = config.limits.first_head_timeout;
+    match drive(connection, &place, first_head, stop).await {
+        End::Closed { stream, clean } if !clean || unread.load(Ordering::Acquire) => {
+            place.wait();
+            tokio::select! {
+                () = linger(stream) => {}
+                () = place.told_to_leave() => {}
+            }
+        }
+        End::MadeRoom => {
+            metrics.made_room.fetch_add(1, Ordering::Relaxed);
+        }
+        End::Closed { .. } | End::NeverAsked => {}
+    }
+}
+
+/// How a connection ended.
+enum End {
+    /// By what was said on it; `clean` if that was HTTP.
+    Closed { stream: TcpStream, clean: bool },
+    /// Its client sent no whole head in time.
+    NeverAsked,
+    /// Another one needed its place.
+    MadeRoom,
+}
+
+async fn drive<S>(
+    mut connection: http1::Connection<TokioIo<Wire>, S>,
+    place: &Place,
+    first_head: Duration,
+    mut stop: watch::Receiver<bool>,
+) -> End
+where
+    S: HttpService<Incoming, ResBody = Metered, Error = Infallible> + Unpin,
+    S::Future: Unpin,
+{
+    let never_asked = tokio::time::sleep(first_head);
+    tokio::pin!(never_asked);
     let mut stopping = false;
     let result = loop {
         let polled = std::future::poll_fn(|cx| connection.poll_without_shutdown(cx));
         tokio::select! {
+            biased;
             result = polled => break result,
             _ = stop.wait_for(|stop| *stop), if !stopping => {
                 stopping = true;
                 std::pin::Pin::new(&mut connection).graceful_shutdown();
+            }
+            () = place.told_to_leave() => return End::MadeRoom,
+            () = &mut never_asked, if !place.was_asked() => {
+                if !place.was_asked() {
+                    return End::NeverAsked;
+                }
             }
         }
     };
     if let Err(error) = &result {
         tracing::debug!(%error, "connection");
     }
-    let stream = connection.into_parts().io.into_inner().into_inner();
-    if result.is_err() || unread.load(Ordering::Acquire) {
-        linger(stream).await;
+    End::Closed {
+        stream: connection.into_parts().io.into_inner().into_inner(),
+        clean: result.is_ok(),
+    }
+}
+
+fn tune(stream: &TcpStream) {
+    // Small answers leave at once.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY");
+    }
+    if let Err(error) = SockRef::from(stream).set_tcp_notsent_lowat(Limits::UNSENT_BYTES) {
+        tracing::debug!(%error, "TCP_NOTSENT_LOWAT");
+    }
+}
+
+/// What who takes an answer is held to.
+fn demands(config: &ServerConfig) -> Demands {
+    Demands {
+        idle_max: config.limits.send_idle,
+        rate_min: config.limits.send_rate_min,
+        pressed_rate_min: config.limits.pressed_rate_min,
+        pressed_window: config.limits.pressed_send_window,
     }
 }
 

@@ -90,6 +90,12 @@ fn plain(error: &Error) -> S3Error {
         }
         Error::Closed => s3_error!(ServiceUnavailable, "the server is stopping"),
         Error::NoSuchBucket => s3_error!(NoSuchBucket),
+        Error::TooMany { .. } => s3_error!(
+            TooManyBuckets,
+            "You have attempted to create more buckets than allowed."
+        ),
+        // Its key was found a moment ago: it was deleted since.
+        Error::NoSuchTenant => s3_error!(InvalidAccessKeyId),
         Error::NoSuchKey => s3_error!(NoSuchKey),
         Error::NoSuchUpload => s3_error!(NoSuchUpload),
         Error::BucketExists { same_tenant: true } => s3_error!(BucketAlreadyOwnedByYou),
@@ -129,9 +135,23 @@ pub fn from_fault(fault: BodyFault) -> S3Error {
         BodyFault::Truncated => incomplete(),
         BodyFault::TooSlow => s3_error!(RequestTimeout, "{fault}"),
         BodyFault::NoMemory => slow_down(),
-        BodyFault::MarkedSection => s3_error!(MalformedXML, "{fault}"),
-        BodyFault::Malformed | BodyFault::ChunkTooLarge => s3_error!(InvalidRequest, "{fault}"),
+        BodyFault::Xml(_) => s3_error!(MalformedXML, "{fault}"),
+        BodyFault::XmlTooLarge => s3_error!(MaxMessageLengthExceeded, "{fault}"),
+        BodyFault::CodedXml => s3_error!(NotImplemented, "{fault}"),
+        BodyFault::InvalidMd5 => s3_error!(InvalidDigest),
+        BodyFault::Digest(what) => bad_digest(what),
+        BodyFault::Malformed | BodyFault::ChunkTooLarge | BodyFault::InvalidChecksum => {
+            s3_error!(InvalidRequest, "{fault}")
+        }
     }
+}
+
+/// The body does not have the digest that its sender gave.
+pub fn bad_digest(what: &str) -> S3Error {
+    s3_error!(
+        BadDigest,
+        "The {what} you specified did not match the calculated checksum."
+    )
 }
 
 /// The body is shorter or longer than was announced.

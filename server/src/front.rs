@@ -4,7 +4,8 @@
 //! and headers, and every refused request is an error to it. Our own lines are written here and in the operations.
 
 use crate::access::{Access, Keys};
-use crate::body::{BodyFault, Kind, Metered, OneDeclaration, Supervision, Watched, readable};
+use crate::body::{Metered, OneDeclaration, Supervision, Watched, readable};
+use crate::book::Book;
 use crate::config::{Limits, ServerConfig};
 use crate::context::RequestContext;
 use crate::door::Door;
@@ -15,9 +16,9 @@ use crate::metrics::Metrics;
 use crate::patience::Pressed;
 use crate::public;
 use crate::restate;
+use crate::second_pass::SecondPass;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderName, HeaderValue,
-    TRANSFER_ENCODING,
+    CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING,
 };
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
@@ -26,15 +27,14 @@ use moraine_engine::Store;
 use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{Body, HttpError, S3Error, s3_error};
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 use tracing::Dispatch;
 use tracing::instrument::WithSubscriber;
 
 /// As the type that lengths of bodies have.
 const XML_BYTES_MAX: u64 = Limits::XML_BYTES_MAX as u64;
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
 
 /// Serves the requests of all connections.
 pub struct Front {
@@ -46,25 +46,19 @@ pub struct Front {
 impl Front {
     /// A front before `store`.
     pub fn new(store: Store, config: Arc<ServerConfig>, metrics: Arc<Metrics>) -> Self {
-        let door = Door {
-            store: store.clone(),
-            metrics,
-            config,
-        };
-        let mut s3_config = S3Config::default();
-        s3_config.xml_max_body_size = Limits::XML_BYTES_MAX;
-        // Forms are refused by the guards; should one pass, it finds no room.
-        s3_config.post_object_max_file_size = 0;
-        let mut builder = S3ServiceBuilder::new(door.clone());
-        builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(s3_config))));
-        builder.set_auth(Keys(store.clone()));
-        builder.set_access(Access(store));
-        // No host parser: every host names the server, never a bucket.
+        let door = Door::new(store.clone(), config, metrics);
+        let mut first = service(&door);
+        first.set_route(SecondPass(service(&door).build()));
         Self {
-            supervision: Arc::new(Supervision::new(door.store.clone(), &door.config.limits)),
+            supervision: Arc::new(Supervision::new(store, &door.config.limits)),
             door,
-            s3: builder.build(),
+            s3: first.build(),
         }
+    }
+
+    /// The counters.
+    pub fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.door.metrics)
     }
 
     /// Says whether memory for bodies is nearly used up.
@@ -73,19 +67,27 @@ impl Front {
         Arc::new(move || store.under_pressure())
     }
 
-    /// Serves one request. `two_lengths` says that its connection carried a head with two lengths.
-    pub async fn serve(&self, request: Request<Incoming>, two_lengths: bool) -> Response<Metered> {
+    /// Serves one request of `peer`. `ambiguous` says that its connection carried a head whose body may end in two places.
+    pub async fn serve(
+        &self,
+        request: Request<Incoming>,
+        peer: IpAddr,
+        ambiguous: bool,
+    ) -> Response<Metered> {
         let started = Instant::now();
         let (parts, body) = request.into_parts();
-        let context = RequestContext::new(content_length(&parts));
+        let context = RequestContext::received(peer, content_length(&parts));
         let has_body = !body.is_end_stream();
         let book = Book::open(&parts, &context, &self.door.metrics, started);
-        let refused = if two_lengths {
-            Some(s3_error!(InvalidRequest, "a body has one length"))
+        let refused = if ambiguous {
+            Some(s3_error!(
+                InvalidRequest,
+                "a request ends its lines with CRLF and says once and plainly how long its body is"
+            ))
         } else {
             guards::check(&parts).err()
         };
-        let mut close = two_lengths;
+        let mut close = ambiguous || refused.is_some();
         let mut response = match refused {
             Some(error) => refuse(error, &context),
             None if guards::proof(&parts) == Proof::None => {
@@ -95,8 +97,8 @@ impl Front {
             }
             None => self.signed(parts, body, &context).await,
         };
-        response = document(response, &book.path);
-        close |= has_body && !context.body_ended();
+        response = document(response, book.path());
+        close |= has_body && !context.body_arrived();
         if close {
             response
                 .headers_mut()
@@ -112,18 +114,10 @@ impl Front {
         context: &Arc<RequestContext>,
     ) -> Response<Body> {
         let aws_chunked = guards::is_aws_chunked(&parts.headers);
-        let kind = Kind {
-            aws_chunked,
-            xml: !guards::is_content(&parts),
-        };
-        parts.extensions.insert(Arc::clone(context));
         let head = parts.method == Method::HEAD;
-        let body = Watched::new(
-            body,
-            kind,
-            Arc::clone(&self.supervision),
-            Arc::clone(context),
-        );
+        let supervision = Arc::clone(&self.supervision);
+        let body = Watched::new(body, &parts, supervision, Arc::clone(context));
+        parts.extensions.insert(Arc::clone(context));
         let request = Request::from_parts(parts, Body::http_body_unsync(body));
         let result = self
             .s3
@@ -133,9 +127,23 @@ impl Front {
         let response = result.unwrap_or_else(|error| broken(error, context));
         match explain(&response, aws_chunked, context) {
             Some(error) => refuse(error, context),
-            None => corrected(response, head),
+            None => corrected(begun(response, context), head),
         }
     }
+}
+
+/// `s3s` as it is needed here.
+fn service(door: &Door) -> S3ServiceBuilder {
+    let mut config = S3Config::default();
+    config.xml_max_body_size = Limits::XML_BYTES_MAX;
+    // Forms are refused by the guards; should one pass, it finds no room.
+    config.post_object_max_file_size = 0;
+    let mut builder = S3ServiceBuilder::new(door.clone());
+    builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
+    builder.set_auth(Keys(door.store.clone()));
+    builder.set_access(Access(door.store.clone()));
+    // No host parser: every host names the server, never a bucket.
+    builder
 }
 
 /// The error behind a refusal of `s3s` that neither an operation nor the access check gave.
@@ -173,6 +181,17 @@ fn body_at_fault(
         None if context.body_arrived() => Some(errors::content_sha256_mismatch()),
         None => None,
     }
+}
+
+/// An answer that goes on while its work is done, if it is one.
+fn begun(mut response: Response<Body>, context: &RequestContext) -> Response<Body> {
+    if let Some(late) = context.take_late() {
+        *response.body_mut() = Body::http_body_unsync(late);
+        let xml = HeaderValue::from_static("application/xml");
+        response.headers_mut().insert(CONTENT_TYPE, xml);
+        response.headers_mut().remove(CONTENT_LENGTH);
+    }
+    response
 }
 
 /// Sets right what `s3s` does not know of HTTP and XML: 206 for HEAD, no body with 304, one declaration.
@@ -241,84 +260,4 @@ fn content_length(parts: &Parts) -> Option<u64> {
         .ok()?
         .parse()
         .ok()
-}
-
-/// What is written down about a request when its answer has left.
-struct Book {
-    context: Arc<RequestContext>,
-    metrics: Arc<Metrics>,
-    method: Method,
-    path: String,
-    started: Instant,
-}
-
-impl Book {
-    fn open(
-        parts: &Parts,
-        context: &Arc<RequestContext>,
-        metrics: &Arc<Metrics>,
-        started: Instant,
-    ) -> Self {
-        Self {
-            context: Arc::clone(context),
-            metrics: Arc::clone(metrics),
-            method: parts.method.clone(),
-            // Without the query, which may hold a signature.
-            path: parts.uri.path().to_owned(),
-            started,
-        }
-    }
-
-    fn finish(self, mut response: Response<Body>) -> Response<Metered> {
-        if let Ok(id) = HeaderValue::from_str(&self.context.id)
-            && self.context.operation() != public::OPERATION
-        {
-            response.headers_mut().insert(REQUEST_ID, id);
-        }
-        let status = response.status();
-        response.map(|body| {
-            let close = move |sent, complete| self.close(status, sent, complete);
-            Metered::new(body, Box::new(close))
-        })
-    }
-
-    fn close(self, status: StatusCode, sent: u64, complete: bool) {
-        let context = &self.context;
-        let took = self.started.elapsed();
-        let operation = context.operation();
-        let complete = complete || self.method == Method::HEAD;
-        self.metrics
-            .bytes_in
-            .fetch_add(context.bytes_in(), Ordering::Relaxed);
-        self.metrics.bytes_out.fetch_add(sent, Ordering::Relaxed);
-        self.metrics
-            .record(operation, status.as_u16(), context.error(), took);
-        let fault = context.fault().map(|fault: BodyFault| fault.to_string());
-        macro_rules! line {
-            ($level:ident) => {
-                tracing::$level!(
-                    request = %context.id,
-                    operation,
-                    method = %self.method,
-                    path = %self.path,
-                    status = status.as_u16(),
-                    error = context.error(),
-                    fault,
-                    tenant = context.tenant().map(|it| it.to_string()),
-                    received = context.bytes_in(),
-                    sent,
-                    complete,
-                    took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-                    "request"
-                )
-            };
-        }
-        if status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED {
-            line!(warn);
-        } else if !status.is_success() && status != StatusCode::NOT_MODIFIED || !complete {
-            line!(info);
-        } else {
-            line!(debug);
-        }
-    }
 }

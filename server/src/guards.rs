@@ -52,14 +52,38 @@ pub fn is_aws_chunked(headers: &HeaderMap) -> bool {
         .is_some_and(|value| value.as_bytes().starts_with(b"STREAMING-"))
 }
 
-/// Whether the body would be the content of an object or a part: that of a `PUT` to a key. All others are XML.
+/// Whether the hash of the plain body is given and signed.
+pub fn has_payload_hash(headers: &HeaderMap) -> bool {
+    headers
+        .get("x-amz-content-sha256")
+        .is_some_and(|value| value.len() == 64)
+}
+
+/// Sub-resources of an object that a `PUT` sets with an XML body.
+const XML_OF_OBJECTS: [&str; 4] = ["acl", "legal-hold", "retention", "tagging"];
+
+/// Whether the body would be the content of an object or a part: that of a `PUT` to a key, and not to something about it.
+/// All others are XML.
 pub fn is_content(parts: &Parts) -> bool {
+    if query_names(parts).any(|name| XML_OF_OBJECTS.contains(&name)) {
+        return false;
+    }
     // s3s splits the path once it is decoded.
     let path = parts.uri.path().replace("%2F", "/").replace("%2f", "/");
     let path = path.trim_start_matches('/');
     let key = path.split_once('/').map_or("", |(_, key)| key);
     parts.method == Method::PUT && !key.is_empty()
 }
+
+/// The methods that S3 and browsers use.
+const METHODS: [Method; 6] = [
+    Method::GET,
+    Method::HEAD,
+    Method::PUT,
+    Method::POST,
+    Method::DELETE,
+    Method::OPTIONS,
+];
 
 /// Refuses what must not reach `s3s`.
 pub fn check(parts: &Parts) -> Result<(), S3Error> {
@@ -79,6 +103,9 @@ pub fn check(parts: &Parts) -> Result<(), S3Error> {
 }
 
 fn check_shape(parts: &Parts) -> Result<(), S3Error> {
+    if !METHODS.contains(&parts.method) {
+        return Err(s3_error!(MethodNotAllowed));
+    }
     let target = parts.uri.path_and_query().map_or(0, |it| it.as_str().len());
     if target > Limits::TARGET_BYTES_MAX {
         return Err(s3_error!(InvalidURI, "the request's target is too long"));
@@ -228,6 +255,10 @@ mod tests {
             "InvalidRequest",
         );
         refused("GET", "http://other/b", &[], "InvalidURI");
+        refused("OPTIONS", "*", &[], "InvalidURI");
+        for method in ["TRACE", "CONNECT", "PATCH", "get", "PROPFIND"] {
+            refused(method, "/b/k", &[], "MethodNotAllowed");
+        }
         refused("GET", "/b", &[("host", "second")], "InvalidRequest");
         let large = "x".repeat(Limits::HEADER_BYTES_MAX);
         refused(
@@ -253,6 +284,8 @@ mod tests {
             ("PUT", "/b/"),
             ("PUT", "/b%2f"),
             ("POST", "/b/k"),
+            ("PUT", "/b/k?acl"),
+            ("PUT", "/b/k?x-id=PutObjectTagging&tagging="),
         ] {
             assert!(!content(method, target), "{method} {target}");
         }

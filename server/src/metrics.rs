@@ -3,6 +3,7 @@
 //! One lock is taken once a request, when it ends. Labels come from fixed sets (operations, statuses, error codes), so
 //! that their number does not grow with what clients send.
 
+use crate::process;
 use moraine_engine::Stats;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -37,8 +38,16 @@ pub struct Metrics {
     pub bytes_in: AtomicU64,
     /// Bytes of answer bodies.
     pub bytes_out: AtomicU64,
+    /// Requests whose answer has not left yet.
+    pub in_flight: AtomicU64,
     /// Connections that are open now.
     pub connections: AtomicU64,
+    /// Connections refused because their address had as many as one may have.
+    pub refused_by_address: AtomicU64,
+    /// Connections refused because there was no room for anyone.
+    pub refused_by_total: AtomicU64,
+    /// Connections that waited for their client and were closed to make room for another.
+    pub made_room: AtomicU64,
     /// Answers that broke off because the engine failed in the middle.
     pub broken_reads: AtomicU64,
     /// Reads that met damage or missing bytes.
@@ -75,6 +84,7 @@ impl Metrics {
         let draining = self.draining.load(Ordering::Relaxed);
         // Writing to a String cannot fail.
         let _ = self.render_requests(&mut out);
+        let _ = self.render_refusals(&mut out);
         for (name, kind, help, value) in [
             (
                 "received_bytes_total",
@@ -89,10 +99,22 @@ impl Metrics {
                 &self.bytes_out,
             ),
             (
+                "requests_in_flight",
+                "gauge",
+                "Requests whose answer has not left yet",
+                &self.in_flight,
+            ),
+            (
                 "connections",
                 "gauge",
                 "Connections that are open",
                 &self.connections,
+            ),
+            (
+                "made_room_connections_total",
+                "counter",
+                "Connections closed while they waited for their client, to make room",
+                &self.made_room,
             ),
             (
                 "broken_reads_total",
@@ -130,6 +152,7 @@ impl Metrics {
             read_only.into(),
         );
         render_engine(&mut out, stats);
+        render_process(&mut out);
         out
     }
 
@@ -181,6 +204,19 @@ impl Metrics {
         Ok(())
     }
 
+    fn render_refusals(&self, out: &mut String) -> std::fmt::Result {
+        let name = "moraine_http_refused_connections_total";
+        head(out, name, "counter", "Connections that were not let in");
+        for (reason, count) in [
+            ("address", &self.refused_by_address),
+            ("total", &self.refused_by_total),
+        ] {
+            let count = count.load(Ordering::Relaxed);
+            writeln!(out, "{name}{{reason=\"{reason}\"}} {count}")?;
+        }
+        Ok(())
+    }
+
     fn requests(&self) -> MutexGuard<'_, Requests> {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -206,11 +242,21 @@ fn render_engine(out: &mut String, stats: &Stats) {
     let _ = writeln!(out, "moraine_io_driver{{driver=\"{}\"}} 1", stats.driver);
 }
 
+fn render_process(out: &mut String) {
+    let version = env!("CARGO_PKG_VERSION");
+    head(out, "moraine_build_info", "gauge", "The version that runs");
+    let _ = writeln!(out, "moraine_build_info{{version=\"{version}\"}} 1");
+    for (name, kind, help, value) in process::figures() {
+        head(out, name, kind, help);
+        let _ = writeln!(out, "{name} {value}");
+    }
+}
+
 /// A name, what it means, and the value.
 type Line = (&'static str, &'static str, u64);
 
 #[rustfmt::skip]
-fn engine_counters(stats: &Stats) -> [Line; 13] {
+fn engine_counters(stats: &Stats) -> [Line; 17] {
     [
         ("puts_total", "Names written", stats.puts),
         ("gets_total", "Reads begun", stats.gets),
@@ -219,6 +265,10 @@ fn engine_counters(stats: &Stats) -> [Line; 13] {
         ("out_bytes_total", "Bytes of content given out", stats.bytes_out),
         ("dedup_hits_total", "Extents that were already there", stats.dedup_hits),
         ("dedup_bytes_total", "Bytes of extents that were already there", stats.dedup_bytes),
+        ("recent_reads_total", "Reads of payloads answered from recent extents in memory", stats.recent_reads),
+        ("cached_reads_total", "Reads of payloads answered from the page cache", stats.cached_reads),
+        ("cold_reads_total", "Reads of payloads that went to the disk", stats.cold_reads),
+        ("memory_waits_total", "Times that a body had to wait for memory", stats.budget_waits),
         ("log_bytes_total", "Bytes written to the log", stats.log_bytes_written),
         ("batches_total", "Batches written to the log", stats.batches),
         ("syncs_total", "Syncs of the log", stats.syncs),
@@ -229,7 +279,7 @@ fn engine_counters(stats: &Stats) -> [Line; 13] {
 }
 
 #[rustfmt::skip]
-fn engine_gauges(stats: &Stats) -> [Line; 12] {
+fn engine_gauges(stats: &Stats) -> [Line; 13] {
     [
         ("segments", "Segments of all logs", stats.segments),
         ("index_entries", "Entries of the hash index", stats.index_entries),
@@ -238,6 +288,7 @@ fn engine_gauges(stats: &Stats) -> [Line; 12] {
         ("logical_bytes", "Bytes of all objects before deduplication", stats.logical_bytes),
         ("memory_budget_bytes", "The memory budget for bodies", stats.budget_total),
         ("memory_used_bytes", "Memory taken from the budget", stats.budget_used),
+        ("memory_waiting", "Bodies that wait for memory now", stats.budget_waiting),
         ("recent_bytes", "Bytes of the log kept readable in memory", stats.recent_bytes),
         ("disk_free_bytes", "Free bytes of the file system", stats.disk_free),
         ("disk_total_bytes", "All bytes of the file system", stats.disk_total),
@@ -249,6 +300,14 @@ fn engine_gauges(stats: &Stats) -> [Line; 12] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_process_is_described() {
+        let text = Metrics::default().render(&Stats::default(), false);
+        assert!(text.contains("\nprocess_open_fds "), "{text}");
+        let version = env!("CARGO_PKG_VERSION");
+        assert!(text.contains(&format!("moraine_build_info{{version=\"{version}\"}} 1")));
+    }
 
     #[test]
     fn requests_are_counted_by_operation_and_status() {

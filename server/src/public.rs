@@ -128,11 +128,7 @@ async fn give(
     let body = if head {
         Body::empty()
     } else {
-        let reader = door
-            .store
-            .read(object, bytes)
-            .await
-            .map_err(|error| errors::from_engine(&error, context, &door.metrics))?;
+        let reader = door.read(context, object, bytes).await?;
         let body = BlobBody::start(
             reader,
             length,

@@ -4,18 +4,20 @@
 //! is over is cut off; then the store is closed. The admin listener answers until that is done.
 
 use crate::admin::Admin;
+use crate::admission::{Admission, Place, Refused};
 use crate::config::ServerConfig;
 use crate::connection;
 use crate::front::Front;
 use crate::metrics::Metrics;
+use crate::refusal::Refusals;
 use moraine_engine::Store;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// How long to wait after an accept failed, which happens when file descriptors run out.
@@ -76,7 +78,7 @@ impl Server {
         self.address
     }
 
-    /// Where health and metrics are served.
+    /// Where health, metrics and the admin API are served.
     pub const fn admin_address(&self) -> SocketAddr {
         self.admin_address
     }
@@ -84,10 +86,11 @@ impl Server {
     /// Serves until `shutdown`, then drains and closes the store.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
         let metrics = Arc::new(Metrics::default());
-        let admin = Admin {
-            store: self.store.clone(),
-            metrics: Arc::clone(&metrics),
-        };
+        let admin = Admin::new(
+            self.store.clone(),
+            Arc::clone(&metrics),
+            self.config.admin_token.clone(),
+        );
         let mut admin_task = JoinSet::new();
         admin_task.spawn(admin.run(self.admin));
         tracing::info!(address = %self.address, admin = %self.admin_address, "serving");
@@ -102,7 +105,7 @@ impl Server {
             Arc::clone(&metrics),
         );
         tokio::select! {
-            () = connections.accept_from(&self.listener) => {}
+            () = connections.take_from(&self.listener) => {}
             () = shutdown => {}
         }
         metrics.draining.store(true, Ordering::Relaxed);
@@ -121,11 +124,11 @@ async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeE
     Ok((listener, real))
 }
 
-/// The next connection. Failures are waited out: they pass, or the operator sees the log.
-pub async fn accept(listener: &TcpListener) -> TcpStream {
+/// The next connection, and whose it is. Failures are waited out: they pass, or the operator sees the log.
+pub async fn accept(listener: &TcpListener) -> (TcpStream, IpAddr) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return stream,
+            Ok((stream, peer)) => return (stream, peer.ip().to_canonical()),
             Err(error) => {
                 tracing::warn!(%error, "accept");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -139,41 +142,62 @@ struct Connections {
     front: Arc<Front>,
     config: Arc<ServerConfig>,
     metrics: Arc<Metrics>,
-    permits: Arc<Semaphore>,
+    admission: Arc<Admission>,
+    refusals: Refusals,
     tasks: JoinSet<()>,
     stop: watch::Sender<bool>,
 }
 
 impl Connections {
     fn new(front: Arc<Front>, config: Arc<ServerConfig>, metrics: Arc<Metrics>) -> Self {
-        let permits = Arc::new(Semaphore::new(config.limits.connections));
+        let limits = &config.limits;
+        let admission = Admission::new(
+            limits.connections,
+            limits.connections_per_address,
+            &config.proxies,
+        );
         let (stop, _) = watch::channel(false);
         Self {
             front,
             config,
             metrics,
-            permits,
+            admission,
+            refusals: Refusals::new(),
             tasks: JoinSet::new(),
             stop,
         }
     }
 
-    /// Takes connections, no more at once than is allowed. Ends only if there is nothing to take them with.
-    async fn accept_from(&mut self, listener: &TcpListener) {
+    /// Takes connections, no more at once than are allowed.
+    async fn take_from(&mut self, listener: &TcpListener) {
         loop {
-            let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await else {
-                return;
-            };
-            let stream = accept(listener).await;
-            let (front, config) = (Arc::clone(&self.front), Arc::clone(&self.config));
-            let open = Open::new(&self.metrics);
-            let stop = self.stop.subscribe();
-            self.tasks.spawn(async move {
-                connection::serve(stream, front, config, stop).await;
-                drop((open, permit));
-            });
+            let (stream, peer) = accept(listener).await;
+            match self.admission.admit(peer).await {
+                Ok(place) => self.serve(stream, peer, place),
+                Err(why) => self.refuse(stream, peer, why),
+            }
             while self.tasks.try_join_next().is_some() {}
         }
+    }
+
+    fn serve(&mut self, stream: TcpStream, peer: IpAddr, place: Place) {
+        let (front, config) = (Arc::clone(&self.front), Arc::clone(&self.config));
+        let open = Open::new(&self.metrics);
+        let stop = self.stop.subscribe();
+        self.tasks.spawn(async move {
+            connection::serve(stream, peer, Arc::new(place), front, config, stop).await;
+            drop(open);
+        });
+    }
+
+    fn refuse(&self, stream: TcpStream, peer: IpAddr, why: Refused) {
+        let count = match why {
+            Refused::Address => &self.metrics.refused_by_address,
+            Refused::Total => &self.metrics.refused_by_total,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+        tracing::debug!(%peer, ?why, "connection refused");
+        self.refusals.refuse(stream);
     }
 
     async fn drain(mut self) {

@@ -1,5 +1,6 @@
 //! The outermost body of every answer: counts what was sent, and closes the request's books when it is done or dropped.
 
+use crate::admission::Serving;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use std::pin::Pin;
@@ -14,6 +15,7 @@ pub struct Metered {
     sent: u64,
     complete: bool,
     close: Option<Close>,
+    serving: Option<Serving>,
 }
 
 impl Metered {
@@ -25,7 +27,14 @@ impl Metered {
             sent: 0,
             complete,
             close: Some(close),
+            serving: None,
         }
+    }
+
+    /// Keeps `serving` until the answer is done or dropped.
+    pub fn keep(mut self, serving: Serving) -> Self {
+        self.serving = Some(serving);
+        self
     }
 }
 

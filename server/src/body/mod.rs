@@ -2,16 +2,21 @@
 
 mod aws_chunked;
 mod blob;
-mod marked_sections;
+mod late;
 mod metered;
 mod one_declaration;
+mod structured;
 mod watched;
+pub(crate) mod xml;
 mod xml_text;
 
+#[cfg(feature = "fuzzing")]
+pub use aws_chunked::AwsChunked;
 pub use blob::{BlobBody, BlobBroken};
+pub use late::{Late, document};
 pub use metered::Metered;
 pub use one_declaration::OneDeclaration;
-pub use watched::{Kind, Supervision, Watched};
+pub use watched::{Supervision, Watched};
 pub use xml_text::readable;
 
 /// What can be wrong with a body as it comes in.
@@ -32,7 +37,22 @@ pub enum BodyFault {
     /// There was no memory to gather a chunk in.
     #[error("there was no memory for a chunk of the body")]
     NoMemory,
-    /// An XML body holds a CDATA section.
-    #[error("CDATA sections are not supported")]
-    MarkedSection,
+    /// An XML body is not a plain, well-formed document.
+    #[error("the XML you provided was not well-formed: {0}")]
+    Xml(&'static str),
+    /// An XML body is larger than the server gathers.
+    #[error("the XML body is larger than 2 MiB")]
+    XmlTooLarge,
+    /// An XML body is coded as aws-chunked, or announces trailers.
+    #[error("an XML body in the aws-chunked coding or with trailers is not implemented")]
+    CodedXml,
+    /// `Content-MD5` is not an MD5.
+    #[error("the Content-MD5 is not valid")]
+    InvalidMd5,
+    /// `x-amz-checksum-*` is not a checksum.
+    #[error("the value of an x-amz-checksum header is not valid")]
+    InvalidChecksum,
+    /// The body does not have the digest of that name that its sender gave.
+    #[error("the {0} that was given is not that of the body")]
+    Digest(&'static str),
 }

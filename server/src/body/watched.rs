@@ -6,11 +6,13 @@
 
 use super::BodyFault;
 use super::aws_chunked::AwsChunked;
-use super::marked_sections::MarkedSections;
+use super::structured::Structured;
 use crate::config::Limits;
 use crate::context::RequestContext;
+use crate::guards;
 use crate::patience::{Demands, Patience, Pressed};
 use bytes::Bytes;
+use http::request::Parts;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use moraine_engine::{SMALL_BODY_BYTES, Store};
@@ -27,6 +29,7 @@ pub struct Supervision {
     pressed: Pressed,
     demands: Demands,
     memory_wait: Duration,
+    body_bytes_max: u64,
 }
 
 impl Supervision {
@@ -44,6 +47,7 @@ impl Supervision {
                 pressed_window: limits.pressed_window,
             },
             memory_wait: limits.memory_wait,
+            body_bytes_max: limits.body_bytes_max,
         }
     }
 
@@ -61,15 +65,6 @@ impl Supervision {
     }
 }
 
-/// What kind of body to expect.
-#[derive(Clone, Copy, Debug)]
-pub struct Kind {
-    /// Whether it is coded as aws-chunked.
-    pub aws_chunked: bool,
-    /// Whether it is XML rather than content.
-    pub xml: bool,
-}
-
 type Waiting = Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send>>;
 
 /// A body on its way in.
@@ -78,7 +73,9 @@ pub struct Watched {
     context: Arc<RequestContext>,
     supervision: Arc<Supervision>,
     coding: Option<AwsChunked>,
-    sections: Option<MarkedSections>,
+    xml: Option<Structured>,
+    unmeasured: bool,
+    begun: bool,
     patience: Patience,
     /// For the chunk that is being gathered.
     memory: Option<OwnedSemaphorePermit>,
@@ -90,20 +87,24 @@ pub struct Watched {
 type Polled = Poll<Option<Result<Frame<Bytes>, BodyFault>>>;
 
 impl Watched {
-    /// Watches `inner`.
+    /// Watches `inner`, the body behind the head `parts`.
     pub fn new(
         inner: Incoming,
-        kind: Kind,
+        parts: &Parts,
         supervision: Arc<Supervision>,
         context: Arc<RequestContext>,
     ) -> Self {
+        let content = guards::is_content(parts);
+        let aws_chunked = guards::is_aws_chunked(&parts.headers);
         Self {
             inner,
+            xml: (!content).then(|| Structured::new(parts, context.content_length)),
+            unmeasured: content && !guards::has_payload_hash(&parts.headers),
+            begun: false,
+            coding: aws_chunked.then(AwsChunked::new),
             patience: supervision.patience(&context),
             context,
             supervision,
-            coding: kind.aws_chunked.then(AwsChunked::new),
-            sections: kind.xml.then(MarkedSections::default),
             memory: None,
             held: None,
             ended: false,
@@ -120,20 +121,24 @@ impl Watched {
     fn look_at(&mut self, data: &Bytes) -> Result<(), BodyFault> {
         self.context.add_bytes_in(data.len());
         self.patience.progress(data.len());
-        let mut found = false;
-        let sections = &mut self.sections;
-        let content = |bytes: &[u8]| found |= sections.as_mut().is_some_and(|it| it.observe(bytes));
-        match &mut self.coding {
-            Some(coding) => coding.observe(data, content)?,
-            None => {
-                let mut content = content;
-                content(data);
-            }
+        if let Some(coding) = &mut self.coding {
+            coding.observe(data)?;
         }
-        if found {
-            return Err(BodyFault::MarkedSection);
+        self.xml.as_mut().map_or(Ok(()), |xml| xml.observe(data))
+    }
+
+    /// Refuses a body by what its head says, before the client is asked for it.
+    fn begin(&mut self) -> Result<(), BodyFault> {
+        self.begun = true;
+        self.xml.as_mut().map_or(Ok(()), Structured::begin)
+    }
+
+    /// Says whether the body may end here.
+    fn finish(&mut self) -> Result<(), BodyFault> {
+        if let Some(coding) = &self.coding {
+            coding.finish()?;
         }
-        Ok(())
+        self.xml.as_mut().map_or(Ok(()), Structured::finish)
     }
 
     /// Lets a frame pass, once there is memory for the chunk that it announces. What the chunk before it had is free:
@@ -180,6 +185,11 @@ impl Body for Watched {
         if self.ended {
             return Poll::Ready(None);
         }
+        if !self.begun
+            && let Err(fault) = self.begin()
+        {
+            return self.fail(fault);
+        }
         if self.held.is_some() {
             return self.poll_held(cx);
         }
@@ -192,12 +202,13 @@ impl Body for Watched {
             }
             Poll::Ready(Some(Err(_))) => self.fail(BodyFault::Truncated),
             Poll::Ready(None) => {
-                if let Some(Err(fault)) = self.coding.as_ref().map(AwsChunked::finish) {
+                // Read to its end, whatever it was worth: the connection goes on.
+                self.context.set_body_ended();
+                if let Err(fault) = self.finish() {
                     return self.fail(fault);
                 }
                 self.ended = true;
                 self.memory = None;
-                self.context.set_body_ended();
                 Poll::Ready(None)
             }
             Poll::Pending => {
@@ -208,10 +219,16 @@ impl Body for Watched {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.coding.is_none() && self.inner.is_end_stream()
+        self.coding.is_none() && self.xml.is_none() && self.inner.is_end_stream()
     }
 
+    /// `s3s` asks for a length before it takes content that is not hashed, and then makes no use of it. Where there is
+    /// none, the most that may come is what it gets; the operation counts what does come.
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        let hint = self.inner.size_hint();
+        if self.unmeasured && hint.exact().is_none() {
+            return SizeHint::with_exact(self.supervision.body_bytes_max);
+        }
+        hint
     }
 }

@@ -8,7 +8,7 @@ use crate::door::Door;
 use crate::errors;
 use crate::guards::is_aws_chunked;
 use http::HeaderMap;
-use http::header::CONTENT_ENCODING;
+use http::header::{CONTENT_ENCODING, TRANSFER_ENCODING};
 use http_body_util::BodyExt;
 use moraine_engine::{BlobWriter, Checksum, StagedBlob};
 use s3s::dto::StreamingBlob;
@@ -19,7 +19,9 @@ const TRAILERS_MAX: usize = 8;
 
 /// What the client said about a body before it sent it.
 pub struct Intake {
-    length: u64,
+    /// `None` if only the end of the body tells.
+    length: Option<u64>,
+    length_max: u64,
     md5: Option<[u8; 16]>,
     expected: Vec<(Algorithm, String)>,
     trailers: Vec<Algorithm>,
@@ -45,12 +47,14 @@ impl Intake {
     ) -> S3Result<Self> {
         let headers = &request.headers;
         let length = length(context, headers)?;
-        if length > door.config.limits.body_bytes_max {
+        let length_max = door.config.limits.body_bytes_max;
+        if length.is_some_and(|length| length > length_max) {
             return Err(s3_error!(EntityTooLarge));
         }
         Ok(Self {
             length,
-            md5: content_md5(headers)?,
+            length_max,
+            md5: checksum::content_md5(headers)?,
             expected: checksum::announced(headers)?,
             trailers: trailers(headers)?,
             also,
@@ -58,8 +62,8 @@ impl Intake {
         })
     }
 
-    /// The length of the content.
-    pub const fn length(&self) -> u64 {
+    /// The length of the content, if it is known before its end.
+    pub const fn length(&self) -> Option<u64> {
         self.length
     }
 
@@ -78,22 +82,24 @@ impl Intake {
         for algorithm in self.trailers.iter().chain(&self.also) {
             hasher.add(*algorithm);
         }
-        self.stream(door, context, body, &mut writer, &mut hasher)
+        let length = self
+            .stream(door, context, body, &mut writer, &mut hasher)
             .await?;
         let checksums = self.verify(hasher.finish())?;
         let blob = in_time(door, context, writer.finish()).await?;
-        if blob.size() != self.length {
+        if blob.size() != length {
             return Err(s3_error!(
                 InternalError,
                 "the staged blob has another length"
             ));
         }
         if self.md5.is_some_and(|md5| md5 != blob.md5()) {
-            return Err(bad_digest("Content-MD5"));
+            return Err(errors::bad_digest("Content-MD5"));
         }
         Ok(Received { blob, checksums })
     }
 
+    /// Takes all of the body, and returns how much it was.
     async fn stream(
         &self,
         door: &Door,
@@ -101,16 +107,16 @@ impl Intake {
         body: Option<StreamingBlob>,
         writer: &mut BlobWriter,
         hasher: &mut Hasher,
-    ) -> S3Result<()> {
+    ) -> S3Result<u64> {
         let mut body = body.map_or_else(Body::empty, Body::from);
-        let mut left = self.length;
+        let mut taken = 0_u64;
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| errors::from_stream(&error.to_string(), context))?;
             let Ok(bytes) = frame.into_data() else {
                 continue;
             };
-            let count = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-            left = left.checked_sub(count).ok_or_else(errors::incomplete)?;
+            taken = taken.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+            self.check_length(taken)?;
             if bytes.is_empty() {
                 continue;
             }
@@ -118,10 +124,21 @@ impl Intake {
             in_time(door, context, writer.write(bytes)).await?;
         }
         // A body that nobody watched to its end, final chunk included, is not complete whatever its length.
-        if left > 0 || !context.body_ended() {
+        if let Some(fault) = context.fault() {
+            return Err(errors::from_fault(fault));
+        }
+        if self.length.is_some_and(|length| length != taken) || !context.body_ended() {
             return Err(errors::incomplete());
         }
-        Ok(())
+        Ok(taken)
+    }
+
+    fn check_length(&self, taken: u64) -> S3Result<()> {
+        match self.length {
+            Some(length) if taken > length => Err(errors::incomplete()),
+            None if taken > self.length_max => Err(s3_error!(EntityTooLarge)),
+            _ => Ok(()),
+        }
     }
 
     /// Holds the computed checksums against the headers and the trailers.
@@ -139,14 +156,14 @@ impl Intake {
         for (algorithm, value) in &computed {
             let header = self.expected.iter().find(|(it, _)| it == algorithm);
             if header.is_some_and(|(_, expected)| expected != value) {
-                return Err(bad_digest(algorithm.name()));
+                return Err(errors::bad_digest(algorithm.name()));
             }
             if self.trailers.contains(algorithm) {
                 let trailer = trailing.get(algorithm.header()).ok_or_else(|| {
                     errors::malformed_trailer("a trailer that was announced is missing")
                 })?;
                 if trailer.as_bytes() != value.as_bytes() {
-                    return Err(bad_digest(algorithm.name()));
+                    return Err(errors::bad_digest(algorithm.name()));
                 }
             }
         }
@@ -162,7 +179,7 @@ impl Intake {
 }
 
 /// Bounds how long the engine may take: it waits for memory without an end, and so would the client.
-async fn in_time<T>(
+pub async fn in_time<T>(
     door: &Door,
     context: &RequestContext,
     work: impl Future<Output = moraine_engine::Result<T>>,
@@ -176,26 +193,24 @@ async fn in_time<T>(
     }
 }
 
-fn bad_digest(what: &str) -> s3s::S3Error {
-    s3_error!(
-        BadDigest,
-        "The {what} you specified did not match the calculated checksum."
-    )
+/// The length of the content: without the coding, if it is coded. `None` if the client begins without knowing it.
+fn length(context: &RequestContext, headers: &HeaderMap) -> S3Result<Option<u64>> {
+    if is_aws_chunked(headers) {
+        return decoded_length(headers).map(Some);
+    }
+    if is_ambiguous(headers) {
+        return Err(s3_error!(
+            InvalidRequest,
+            "a body in the aws-chunked coding says so in x-amz-content-sha256"
+        ));
+    }
+    if context.content_length.is_none() && !headers.contains_key(TRANSFER_ENCODING) {
+        return Err(s3_error!(MissingContentLength));
+    }
+    Ok(context.content_length)
 }
 
-/// The length of the content: without the coding, if it is coded.
-fn length(context: &RequestContext, headers: &HeaderMap) -> S3Result<u64> {
-    if !is_aws_chunked(headers) {
-        if is_ambiguous(headers) {
-            return Err(s3_error!(
-                InvalidRequest,
-                "a body in the aws-chunked coding says so in x-amz-content-sha256"
-            ));
-        }
-        return context
-            .content_length
-            .ok_or_else(|| s3_error!(MissingContentLength));
-    }
+fn decoded_length(headers: &HeaderMap) -> S3Result<u64> {
     headers
         .get("x-amz-decoded-content-length")
         .ok_or_else(|| s3_error!(MissingContentLength))?
@@ -226,18 +241,6 @@ fn is_ambiguous(headers: &HeaderMap) -> bool {
                 .any(|name| name.eq_ignore_ascii_case(b"aws-chunked"))
         });
     coded && !plain
-}
-
-fn content_md5(headers: &HeaderMap) -> S3Result<Option<[u8; 16]>> {
-    let Some(value) = headers.get("content-md5") else {
-        return Ok(None);
-    };
-    base64_simd::STANDARD
-        .decode_to_vec(value.as_bytes())
-        .ok()
-        .and_then(|bytes| bytes.try_into().ok())
-        .map(Some)
-        .ok_or_else(|| s3_error!(InvalidDigest))
 }
 
 /// The trailers that are announced. Only checksums are known.
@@ -276,14 +279,24 @@ mod tests {
     #[test]
     fn the_decoded_length_counts_where_there_is_a_coding() {
         let context = RequestContext::new(Some(7));
-        assert_eq!(length(&context, &HeaderMap::new()).unwrap(), 7);
+        assert_eq!(length(&context, &HeaderMap::new()).unwrap(), Some(7));
         let coded = [("x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER")];
         assert!(length(&context, &headers(&coded)).is_err());
         let with = |value| headers(&[coded[0], ("x-amz-decoded-content-length", value)]);
-        assert_eq!(length(&context, &with("5")).unwrap(), 5);
+        assert_eq!(length(&context, &with("5")).unwrap(), Some(5));
         for bad in ["", "-5", "+5", "5x", "99999999999999999999"] {
             assert!(length(&context, &with(bad)).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn only_a_transfer_in_chunks_has_no_length() {
+        let context = RequestContext::new(None);
+        let code = |headers: &HeaderMap| length(&context, headers).map_err(|it| it.code().clone());
+        let missing = Err(s3s::S3ErrorCode::MissingContentLength);
+        assert_eq!(code(&HeaderMap::new()), missing);
+        let chunked = headers(&[("transfer-encoding", "chunked")]);
+        assert_eq!(code(&chunked), Ok(None));
     }
 
     #[test]
@@ -312,13 +325,5 @@ mod tests {
         )]));
         assert_eq!(found.unwrap(), [Algorithm::Crc32, Algorithm::Sha1]);
         assert!(trailers(&headers(&[("x-amz-trailer", "x-amz-meta-a")])).is_err());
-    }
-
-    #[test]
-    fn an_md5_has_16_bytes() {
-        let md5 = |value| content_md5(&headers(&[("content-md5", value)]));
-        assert!(md5("1B2M2Y8AsgTpgAmY7PhCfg==").unwrap().is_some());
-        assert!(md5("AAAA").is_err());
-        assert!(md5("not base64").is_err());
     }
 }

@@ -91,7 +91,6 @@ async fn nothing_but_reading_an_object_is_open() {
         ("PUT", "/open/k"),
         ("POST", "/open/k?uploads"),
         ("DELETE", "/open/k"),
-        ("PATCH", "/open/k"),
         ("OPTIONS", "/open/k"),
     ] {
         let answer = server.anonymous().request(method, target).send().await;

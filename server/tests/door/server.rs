@@ -37,11 +37,20 @@ impl TestServer {
 
     /// With other limits.
     pub async fn with(limits: Limits) -> Self {
-        Self::open(tempfile::tempdir().unwrap(), limits).await
+        let config = ServerConfig {
+            limits,
+            ..ServerConfig::default()
+        };
+        Self::configured(config).await
+    }
+
+    /// With another configuration, whose addresses do not count.
+    pub async fn configured(config: ServerConfig) -> Self {
+        Self::open(tempfile::tempdir().unwrap(), config).await
     }
 
     /// On the store in `folder`, which is made if there is none.
-    async fn open(folder: TempDir, limits: Limits) -> Self {
+    async fn open(folder: TempDir, config: ServerConfig) -> Self {
         let path = folder.path().to_owned();
         let open = move || Store::open(&path, options()).unwrap();
         let store = tokio::task::spawn_blocking(open).await.unwrap();
@@ -52,8 +61,7 @@ impl TestServer {
         let config = ServerConfig {
             listen: "127.0.0.1:0".parse().unwrap(),
             admin_listen: "127.0.0.1:0".parse().unwrap(),
-            limits,
-            ..ServerConfig::default()
+            ..config
         };
         let server = Server::bind(store.clone(), config).await.unwrap();
         let (address, admin) = (server.address(), server.admin_address());
@@ -103,7 +111,7 @@ impl TestServer {
         self.task.await.unwrap().unwrap();
         drop(self.store);
         meddle(self.folder.path());
-        Self::open(self.folder, Limits::default()).await
+        Self::open(self.folder, ServerConfig::default()).await
     }
 
     /// Tells the server to stop, without waiting.

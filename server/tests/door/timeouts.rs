@@ -53,26 +53,6 @@ async fn a_head_that_stops_coming_is_given_up() {
 }
 
 #[tokio::test]
-async fn connections_are_bounded() {
-    let server = TestServer::with(Limits {
-        connections: 1,
-        ..Limits::default()
-    })
-    .await;
-    let first = TcpStream::connect(server.address).await.unwrap();
-    let client = server.client();
-    let mut second = tokio::spawn(async move { client.put("/media/k", b"x").await.status });
-    // The second waits as long as the first is there. Were it served, that would take a hundredth of this time.
-    let early = tokio::time::timeout(Duration::from_secs(1), &mut second).await;
-    assert!(early.is_err(), "the second was served beside the first");
-    let metrics = Client::new(server.admin, None).get("/metrics").await.text();
-    assert!(metrics.contains("\nmoraine_http_connections 1\n"));
-    assert!(!server.holds("k").await);
-    drop(first);
-    assert_eq!(second.await.unwrap(), 200);
-}
-
-#[tokio::test]
 async fn an_answer_that_nobody_takes_is_given_up() {
     let limits = Limits {
         send_idle: Duration::from_millis(200),
