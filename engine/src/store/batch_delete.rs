@@ -135,7 +135,10 @@ impl Store {
         let Some(found) = doomed.get_mut(&key) else {
             return Ok(None);
         };
-        condition.check(found.object.as_ref())?;
+        match condition.check(found.object.as_ref()) {
+            Err(Error::NoSuchKey) => return Ok(None),
+            checked => checked?,
+        }
         if found.object.take().is_none() {
             return Ok(None);
         }
