@@ -117,6 +117,12 @@ fn check_shape(parts: &Parts) -> Result<(), S3Error> {
         // s3s would keep the percent sign as it is.
         return Err(s3_error!(InvalidURI));
     }
+    if climbs(parts.uri.path()) {
+        return Err(s3_error!(
+            InvalidURI,
+            "the key has more .. than names in front of them"
+        ));
+    }
     if parts.headers.get_all(HOST).iter().count() != 1 {
         return Err(s3_error!(InvalidRequest, "a request has one Host header"));
     }
@@ -130,6 +136,23 @@ fn is_well_escaped(path: &str) -> bool {
             .first_chunk::<2>()
             .is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
     })
+}
+
+/// Whether a key climbs out of its bucket: read from the left, it has more `..` than other segments. S3 refuses those, and
+/// what mirrors a bucket to a file system relies on that. All else in a key stands for itself.
+fn climbs(path: &str) -> bool {
+    let plain = path.replace("%2F", "/").replace("%2f", "/");
+    let plain = plain.replace("%2E", ".").replace("%2e", ".");
+    let key = plain.trim_start_matches('/').split('/').skip(1);
+    let mut depth = 0_usize;
+    for segment in key {
+        match (segment, depth) {
+            ("..", 0) => return true,
+            ("..", _) => depth -= 1,
+            _ => depth += 1,
+        }
+    }
+    false
 }
 
 fn check_headers(headers: &HeaderMap) -> Result<(), S3Error> {
@@ -272,6 +295,30 @@ mod tests {
         for path in ["/b/a%zz", "/b/%", "/b/%4", "/b/%%41", "/b/%+1"] {
             refused("GET", path, &[], "InvalidURI");
         }
+    }
+
+    #[test]
+    fn keys_do_not_climb_out_of_their_bucket() {
+        for path in [
+            "/b/a/../c",
+            "/b/a/b/../../c",
+            "/b/...",
+            "/b/..a",
+            "/b/a..",
+            "/b//../k",
+        ] {
+            assert!(!climbs(path), "{path}");
+        }
+        for path in [
+            "/b/..",
+            "/b/../k",
+            "/b/a/../../k",
+            "/b/%2e%2E/k",
+            "/b%2F..%2fk",
+        ] {
+            assert!(climbs(path), "{path}");
+        }
+        assert_eq!(code("PUT", "/b/../k", &[]).as_deref(), Some("InvalidURI"));
     }
 
     #[test]

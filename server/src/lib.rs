@@ -1,8 +1,8 @@
 //! The S3 and HTTP gateway of Moraine: a thin door on the engine that knows nothing of files.
 //!
-//! A request passes, in this order: the socket wrapper (`wire`), the guards (`guards`,
-//! `signed_headers`), then either the anonymous
-//! reads (`public`) or `s3s` (signatures, XML, routing), whose body is watched by `body`; then one file of `ops`.
+//! A connection is let in (`admission`) and served (`connection`). A request passes, in this order: the socket wrapper
+//! (`wire`, `heads`), the guards (`guards`, `signed_headers`), then either the anonymous reads (`public`) or `s3s`
+//! (signatures, XML, routing), whose body is watched by `body`; then one file of `ops`.
 //! What `s3s` does not check (truncation, trailers, digests, sub-resources that it does not know) is checked here, so
 //! that a PUT which answers 200 has stored exactly what the client meant.
 //!

@@ -7,6 +7,7 @@ mod one_declaration;
 mod structured;
 mod watched;
 mod xml;
+mod xml_chars;
 
 pub use blob::{BlobBody, BlobBroken};
 pub use metered::Metered;

@@ -11,6 +11,8 @@
 //!
 //! Memory: the names of the open elements, at most [`DEPTH_MAX`] times [`TAG_BYTES_MAX`].
 
+use super::xml_chars::{is_blank, is_name, is_name_start, is_reference};
+
 /// How deep elements may nest. The deepest that S3 knows (`ReplicationConfiguration`, `LifecycleConfiguration`) are 6 deep:
 /// twice that, and some room.
 pub const DEPTH_MAX: usize = 16;
@@ -303,33 +305,6 @@ impl Document {
         self.root_ended = self.open.is_empty();
         Ok(Place::Text)
     }
-}
-
-const fn is_blank(next: char) -> bool {
-    matches!(next, ' ' | '\t' | '\r' | '\n')
-}
-
-fn is_name_start(next: char) -> bool {
-    next.is_ascii_alphabetic() || matches!(next, '_' | ':') || !next.is_ascii()
-}
-
-fn is_name(next: char) -> bool {
-    is_name_start(next) || next.is_ascii_digit() || matches!(next, '-' | '.')
-}
-
-/// Whether that is the name of one of the five entities of XML, or the number of a character.
-fn is_reference(word: &str) -> bool {
-    let Some(number) = word.strip_prefix('#') else {
-        return matches!(word, "amp" | "lt" | "gt" | "quot" | "apos");
-    };
-    let (digits, radix) = number
-        .strip_prefix('x')
-        .map_or((number, 10), |digits| (digits, 16));
-    digits.chars().all(|digit| digit.is_digit(radix))
-        && u32::from_str_radix(digits, radix)
-            .ok()
-            .and_then(char::from_u32)
-            .is_some_and(|it| it >= ' ' && !matches!(it, '\u{fffe}' | '\u{ffff}') || is_blank(it))
 }
 
 #[cfg(test)]
