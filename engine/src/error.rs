@@ -186,6 +186,29 @@ pub enum Error {
         /// Whether the same tenant owns it.
         same_tenant: bool,
     },
+    /// There is no such tenant.
+    #[error("no such tenant")]
+    NoSuchTenant,
+    /// The tenant's name is taken.
+    #[error("the tenant exists")]
+    TenantExists,
+    /// A tenant that is to be deleted has buckets.
+    #[error("the tenant has buckets")]
+    TenantNotEmpty,
+    /// There is no such access key.
+    #[error("no such access key")]
+    NoSuchAccessKey,
+    /// The access key is taken, by this tenant or another.
+    #[error("the access key exists")]
+    AccessKeyExists,
+    /// The catalog, which is held in memory, takes no more of these.
+    #[error("at most {limit} {what}")]
+    TooMany {
+        /// Which: `tenants`, `access keys of a tenant`, `buckets of a tenant`.
+        what: &'static str,
+        /// How many there may be.
+        limit: usize,
+    },
     /// The log has no such segment.
     #[error("there is no segment {number}")]
     NoSuchSegment {

@@ -57,7 +57,7 @@ pub use error::{DamageKind, Error, Place, Result};
 pub use format::{Acl, Checksum, Geometry, TenantId, UploadId};
 pub use id::{Id, ParseIdError};
 pub use index::catalog::{AccessKey, Bucket, Tenant};
-pub use index::names::{ListQuery, ListStart};
+pub use index::names::{ListQuery, ListStart, Usage};
 pub use io::probe::IoChoice;
 pub use position::{
     BucketId, Hlc, Incarnation, LogPoint, NodeId, Offset, Position, SegmentNumber, Version,
@@ -67,6 +67,7 @@ pub use stats::Stats;
 #[cfg(any(test, feature = "sim"))]
 pub use store::Stepper;
 pub use store::{
-    Attributes, BlobReader, BlobWriter, CHUNK_BYTES, CompletePart, Condition, Health, ListEntry,
-    ListPage, Object, Options, PARTS_MAX, Part, StagedBlob, Store, Upload,
+    Attributes, BlobReader, BlobWriter, CHUNK_BYTES, CompletePart, Condition, Content,
+    DELETE_MANY_MAX, Deletion, DiskUse, Health, ListEntry, ListPage, Object, Options, PARTS_MAX,
+    Part, StagedBlob, Store, Upload,
 };

@@ -72,6 +72,10 @@ impl Disk for Folder {
         fs::File::open(self.path(dir))?.sync_all()
     }
 
+    fn allocated(&self, _: &DiskPath) -> io::Result<u64> {
+        Ok(0)
+    }
+
     fn space(&self) -> io::Result<Space> {
         Err(io::ErrorKind::Unsupported.into())
     }

@@ -1,5 +1,6 @@
 //! What an operator can set, with the sums behind the defaults.
 
+use moraine_engine::Secret;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
@@ -8,10 +9,14 @@ use std::time::Duration;
 pub struct ServerConfig {
     /// S3 and public reads.
     pub listen: SocketAddr,
-    /// Health and metrics: keep it private.
+    /// Health, metrics and the admin API: keep it private.
     pub admin_listen: SocketAddr,
+    /// What the admin API wants to be shown. Without one it answers nobody.
+    pub admin_token: Option<Secret>,
     /// The region to report. Requests may be signed for any region.
     pub region: String,
+    /// Domains under which a bucket is a host of its own: `BUCKET.DOMAIN`. In lower case, without a dot at the end.
+    pub domains: Vec<String>,
     /// Reverse proxies in front: each is one address for all the clients behind it, so they are not counted by address.
     pub proxies: Vec<IpAddr>,
     /// Limits on connections and requests.
@@ -23,7 +28,9 @@ impl Default for ServerConfig {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8900)),
             admin_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8901)),
+            admin_token: None,
             region: "us-east-1".to_owned(),
+            domains: Vec::new(),
             proxies: vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
             limits: Limits::default(),
         }

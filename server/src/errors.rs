@@ -90,6 +90,12 @@ fn plain(error: &Error) -> S3Error {
         }
         Error::Closed => s3_error!(ServiceUnavailable, "the server is stopping"),
         Error::NoSuchBucket => s3_error!(NoSuchBucket),
+        Error::TooMany { .. } => s3_error!(
+            TooManyBuckets,
+            "You have attempted to create more buckets than allowed."
+        ),
+        // Its key was found a moment ago: it was deleted since.
+        Error::NoSuchTenant => s3_error!(InvalidAccessKeyId),
         Error::NoSuchKey => s3_error!(NoSuchKey),
         Error::NoSuchUpload => s3_error!(NoSuchUpload),
         Error::BucketExists { same_tenant: true } => s3_error!(BucketAlreadyOwnedByYou),

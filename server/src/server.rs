@@ -78,7 +78,7 @@ impl Server {
         self.address
     }
 
-    /// Where health and metrics are served.
+    /// Where health, metrics and the admin API are served.
     pub const fn admin_address(&self) -> SocketAddr {
         self.admin_address
     }
@@ -86,10 +86,11 @@ impl Server {
     /// Serves until `shutdown`, then drains and closes the store.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
         let metrics = Arc::new(Metrics::default());
-        let admin = Admin {
-            store: self.store.clone(),
-            metrics: Arc::clone(&metrics),
-        };
+        let admin = Admin::new(
+            self.store.clone(),
+            Arc::clone(&metrics),
+            self.config.admin_token.clone(),
+        );
         let mut admin_task = JoinSet::new();
         admin_task.spawn(admin.run(self.admin));
         tracing::info!(address = %self.address, admin = %self.admin_address, "serving");

@@ -3,18 +3,17 @@
 //! Exit codes: 0 done, 1 `fsck` found damage, 2 could not run (one sentence on standard error says what and what to do).
 #![forbid(unsafe_code)]
 
-mod bytes;
+mod admin;
 mod cmd;
 mod date;
-mod failure;
-mod logging;
-mod settings;
+mod report;
 mod setup;
 mod sheet;
 mod signals;
 mod welcome;
 
 use clap::{Parser, Subcommand};
+use moraine_tools::{bytes, failure, logging, settings};
 use std::process::ExitCode;
 
 /// A shared media store: an S3 server that keeps identical files once.
@@ -38,6 +37,14 @@ enum Command {
     Inspect(cmd::inspect::Args),
     /// Verify every record and every name of a stopped store.
     Fsck(cmd::fsck::Args),
+    /// Make, list and delete tenants: one for each server that uses the store.
+    Tenant(cmd::tenant::Args),
+    /// Make, list, rotate and delete access keys.
+    Key(cmd::key::Args),
+    /// Make, list, change and delete buckets.
+    Bucket(cmd::bucket::Args),
+    /// Show how a running store is and how much is in it.
+    Status(cmd::status::Args),
 }
 
 /// The subcommand that was asked for, or `serve` with what the environment says.
@@ -53,6 +60,10 @@ fn main() -> ExitCode {
         Command::Serve(args) => cmd::serve::run(&args),
         Command::Inspect(args) => cmd::inspect::run(&args),
         Command::Fsck(args) => cmd::fsck::run(&args),
+        Command::Tenant(args) => cmd::tenant::run(&args),
+        Command::Key(args) => cmd::key::run(&args),
+        Command::Bucket(args) => cmd::bucket::run(&args),
+        Command::Status(args) => cmd::status::run(&args),
     };
     outcome.unwrap_or_else(|failure| {
         eprintln!("moraine: {failure}");

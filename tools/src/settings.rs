@@ -1,10 +1,13 @@
 //! What `moraine serve` runs with. A flag wins over its environment variable, that over the file, that over the default.
 
 use crate::bytes;
+use crate::domain;
 use crate::failure::Failure;
+use crate::logging::Format;
 use moraine_engine::IoChoice;
+use moraine_server::{Limits, ServerConfig};
 use serde::Deserialize;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 /// Where the data lies if nobody says otherwise.
@@ -14,6 +17,10 @@ const DEFAULT_ADMIN_LISTEN: &str = "127.0.0.1:8901";
 /// Below this, the share that is kept for small bodies is too small to serve more than a handful of clients at once.
 const MEMORY_BYTES_MIN: u64 = 64 << 20;
 const MEMORY_BYTES_DEFAULT: u64 = 256 << 20;
+/// Each may hold 64 KiB outside the budget, so this many may hold 4 GiB.
+const CONNECTIONS_MAX: usize = 65_536;
+/// S3's own are below 20 characters.
+const REGION_CHARS_MAX: usize = 63;
 
 /// The flags of `serve`, and their environment variables.
 #[derive(clap::Args, Debug, Default)]
@@ -24,7 +31,7 @@ pub struct Flags {
     /// Address and port of S3 and public reads [default: 127.0.0.1:8900]
     #[arg(long, value_name = "ADDR:PORT", env = "MORAINE_LISTEN")]
     pub listen: Option<String>,
-    /// Address and port of health and metrics [default: 127.0.0.1:8901]
+    /// Address and port of health, metrics and the admin API [default: 127.0.0.1:8901]
     #[arg(long, value_name = "ADDR:PORT", env = "MORAINE_ADMIN_LISTEN")]
     pub admin_listen: Option<String>,
     /// How files are written and read: auto, uring or blocking [default: auto]
@@ -33,7 +40,35 @@ pub struct Flags {
     /// Memory for bodies in flight and recent extents, such as 256MiB [default: 256MiB]
     #[arg(long, value_name = "AMOUNT", env = "MORAINE_MEMORY")]
     pub memory: Option<String>,
-    /// A TOML file with any of: data, listen, admin_listen, io, memory
+    /// A domain whose sub-domains are buckets, BUCKET.DOMAIN; may be given several times
+    #[arg(
+        long,
+        value_name = "DOMAIN",
+        env = "MORAINE_DOMAIN",
+        value_delimiter = ','
+    )]
+    pub domain: Option<Vec<String>>,
+    /// The region that is reported; requests may be signed for any [default: us-east-1]
+    #[arg(long, value_name = "NAME", env = "MORAINE_REGION")]
+    pub region: Option<String>,
+    /// Connections at once [default: 1024]
+    #[arg(long, value_name = "N", env = "MORAINE_CONNECTIONS")]
+    pub connections: Option<usize>,
+    /// Connections at once from one address, or one /64 of IPv6; 0 for any number [default: 256]
+    #[arg(long, value_name = "N", env = "MORAINE_CONNECTIONS_PER_ADDRESS")]
+    pub connections_per_address: Option<usize>,
+    /// Addresses of reverse proxies in front, to which that limit does not apply [default: 127.0.0.1,::1]
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "MORAINE_PROXIES",
+        value_delimiter = ','
+    )]
+    pub proxies: Option<Vec<String>>,
+    /// Lines of the log: text, or json for one object each [default: text]
+    #[arg(long, value_name = "FORM", env = "MORAINE_LOG_FORMAT")]
+    pub log_format: Option<String>,
+    /// A TOML file with any of these, named with underscores: admin_listen = "127.0.0.1:8901"
     #[arg(long, value_name = "FILE", env = "MORAINE_CONFIG")]
     pub config: Option<PathBuf>,
 }
@@ -47,6 +82,12 @@ struct File {
     admin_listen: Option<String>,
     io: Option<String>,
     memory: Option<String>,
+    domain: Option<Vec<String>>,
+    region: Option<String>,
+    connections: Option<usize>,
+    connections_per_address: Option<usize>,
+    proxies: Option<Vec<String>>,
+    log_format: Option<String>,
 }
 
 /// What was decided.
@@ -54,14 +95,14 @@ struct File {
 pub struct Settings {
     /// The data directory.
     pub data: PathBuf,
-    /// S3 and public reads.
-    pub listen: SocketAddr,
-    /// Health and metrics.
-    pub admin_listen: SocketAddr,
     /// The I/O driver.
     pub io: IoChoice,
     /// The memory budget.
     pub memory_bytes: usize,
+    /// What a line of the log looks like.
+    pub log_format: Format,
+    /// All that the server itself wants to know. Its token is still missing.
+    pub server: ServerConfig,
 }
 
 impl Settings {
@@ -71,19 +112,46 @@ impl Settings {
             Some(path) => read_file(path)?,
             None => File::default(),
         };
+        Self::merge(flags, file)
+    }
+
+    /// Decides from the text of a file alone, which is called `name` in complaints.
+    pub fn of_text(name: &str, text: &str) -> Result<Self, Failure> {
+        Self::merge(&Flags::default(), parse(name, text)?)
+    }
+
+    fn merge(flags: &Flags, file: File) -> Result<Self, Failure> {
         let pick = |flag: &Option<String>, file: Option<String>, default: &str| {
             flag.clone().or(file).unwrap_or_else(|| default.to_owned())
         };
         let data = flags.data.clone().or(file.data);
+        let defaults = ServerConfig::default();
+        let listen = address("listen", &pick(&flags.listen, file.listen, DEFAULT_LISTEN))?;
+        let admin_listen = pick(&flags.admin_listen, file.admin_listen, DEFAULT_ADMIN_LISTEN);
+        let connections = flags.connections.or(file.connections);
+        let per_address = flags.connections_per_address;
+        let per_address = per_address.or(file.connections_per_address);
+        let limits = Limits {
+            connections: connections_max(connections, defaults.limits.connections)?,
+            connections_per_address: per_address.unwrap_or(defaults.limits.connections_per_address),
+            ..defaults.limits
+        };
+        let proxies = flags.proxies.clone().or(file.proxies);
+        let server = ServerConfig {
+            listen,
+            admin_listen: address("admin-listen", &admin_listen)?,
+            region: region(pick(&flags.region, file.region, &defaults.region))?,
+            domains: domain::all(flags.domain.clone().or(file.domain).unwrap_or_default())?,
+            proxies: proxies.map_or(Ok(defaults.proxies), |texts| addresses(&texts))?,
+            limits,
+            ..ServerConfig::default()
+        };
         Ok(Self {
             data: data.unwrap_or_else(|| DEFAULT_DATA.into()),
-            listen: address("listen", &pick(&flags.listen, file.listen, DEFAULT_LISTEN))?,
-            admin_listen: address(
-                "admin-listen",
-                &pick(&flags.admin_listen, file.admin_listen, DEFAULT_ADMIN_LISTEN),
-            )?,
             io: io_choice(&pick(&flags.io, file.io, "auto"))?,
             memory_bytes: memory(flags.memory.as_deref().or(file.memory.as_deref()))?,
+            log_format: Format::parse(&pick(&flags.log_format, file.log_format, "text"))?,
+            server,
         })
     }
 }
@@ -92,12 +160,16 @@ fn read_file(path: &Path) -> Result<File, Failure> {
     let shown = path.display();
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::new(format!("cannot read the configuration {shown}: {error}")))?;
-    toml::from_str(&text).map_err(|error| {
+    parse(&shown.to_string(), &text)
+}
+
+fn parse(name: &str, text: &str) -> Result<File, Failure> {
+    toml::from_str(text).map_err(|error| {
         let line = error.span().map_or(1, |span| {
-            let before = text.get(..span.start).unwrap_or(&text);
+            let before = text.get(..span.start).unwrap_or(text);
             before.matches('\n').count() + 1
         });
-        Failure::new(format!("{shown}, line {line}: {}", error.message()))
+        Failure::new(format!("{name}, line {line}: {}", error.message()))
     })
 }
 
@@ -107,6 +179,38 @@ fn address(name: &str, text: &str) -> Result<SocketAddr, Failure> {
             "{name} is {text:?}, which is not an IP address and a port: write it like {DEFAULT_LISTEN}"
         ))
     })
+}
+
+fn addresses(texts: &[String]) -> Result<Vec<IpAddr>, Failure> {
+    let texts = texts.iter().map(|text| text.trim());
+    let parsed = texts.filter(|text| !text.is_empty()).map(|text| {
+        text.parse().map_err(|_| {
+            Failure::new(format!(
+                "proxies has {text:?}, which is not an IP address: write them like 127.0.0.1,::1"
+            ))
+        })
+    });
+    parsed.collect()
+}
+
+fn region(name: String) -> Result<String, Failure> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    if (1..=REGION_CHARS_MAX).contains(&name.len()) && name.bytes().all(plain) {
+        return Ok(name);
+    }
+    Err(Failure::new(format!(
+        "region is {name:?}: give it 1 to {REGION_CHARS_MAX} letters, digits and hyphens, such as us-east-1"
+    )))
+}
+
+fn connections_max(asked: Option<usize>, default: usize) -> Result<usize, Failure> {
+    let asked = asked.unwrap_or(default);
+    if (1..=CONNECTIONS_MAX).contains(&asked) {
+        return Ok(asked);
+    }
+    Err(Failure::new(format!(
+        "connections is {asked}: choose 1 to {CONNECTIONS_MAX}; each may hold 64 KiB of memory"
+    )))
 }
 
 fn io_choice(text: &str) -> Result<IoChoice, Failure> {
@@ -167,8 +271,11 @@ mod tests {
     fn defaults_without_flags_or_file() {
         let settings = Settings::decide(&Flags::default()).unwrap();
         assert_eq!(settings.data, PathBuf::from(DEFAULT_DATA));
-        assert_eq!(settings.listen.to_string(), DEFAULT_LISTEN);
-        assert_eq!(settings.admin_listen.to_string(), DEFAULT_ADMIN_LISTEN);
+        assert_eq!(settings.server.listen.to_string(), DEFAULT_LISTEN);
+        assert_eq!(
+            settings.server.admin_listen.to_string(),
+            DEFAULT_ADMIN_LISTEN
+        );
         assert_eq!(settings.io, IoChoice::Auto);
         assert_eq!(settings.memory_bytes, 256 << 20);
     }
@@ -181,8 +288,25 @@ mod tests {
             ..file.flags()
         };
         let settings = Settings::decide(&flags).unwrap();
-        assert_eq!(settings.listen.to_string(), "127.0.0.1:2");
+        assert_eq!(settings.server.listen.to_string(), "127.0.0.1:2");
         assert_eq!(settings.io, IoChoice::Blocking);
+    }
+
+    #[test]
+    fn the_file_says_what_the_server_wants_to_know() {
+        let file = Written::new(
+            "server.toml",
+            "domain = [\"S3.example.org.\", \"media.example\"]\nproxies = [\"10.0.0.7\"]\nregion = \"eu\"\n\
+             connections = 99\nconnections_per_address = 0\nlog_format = \"json\"\n",
+        );
+        let settings = Settings::decide(&file.flags()).unwrap();
+        assert_eq!(settings.log_format, Format::Json);
+        let server = settings.server;
+        assert_eq!(server.domains, ["s3.example.org", "media.example"]);
+        assert_eq!(server.proxies, ["10.0.0.7".parse::<IpAddr>().unwrap()]);
+        assert_eq!(server.region, "eu");
+        assert_eq!(server.limits.connections, 99);
+        assert_eq!(server.limits.connections_per_address, 0);
     }
 
     #[test]
@@ -214,5 +338,18 @@ mod tests {
         assert!(with(|flags| flags.io = Some("fast".into())).starts_with("io is"));
         assert!(with(|flags| flags.memory = Some("1KiB".into())).starts_with("memory is"));
         assert!(with(|flags| flags.memory = Some("much".into())).starts_with("memory:"));
+        assert!(with(|flags| flags.region = Some("a b".into())).starts_with("region is"));
+        assert!(with(|flags| flags.connections = Some(0)).starts_with("connections is"));
+        assert!(with(|flags| flags.log_format = Some("xml".into())).starts_with("log-format is"));
+        let texts = |text: &str| Some(vec![text.to_owned()]);
+        let mut flags = Flags {
+            proxies: texts("10.0.0.0/8"),
+            ..Flags::default()
+        };
+        let error = Settings::decide(&flags).unwrap_err().to_string();
+        assert!(error.starts_with("proxies has"), "{error}");
+        (flags.proxies, flags.domain) = (None, texts("bad domain"));
+        let error = Settings::decide(&flags).unwrap_err().to_string();
+        assert!(error.starts_with("domain is"), "{error}");
     }
 }

@@ -67,6 +67,10 @@ impl Disk for BlockingDisk {
         self.tree.sync_dir(dir)
     }
 
+    fn allocated(&self, dir: &DiskPath) -> io::Result<u64> {
+        self.tree.allocated(dir)
+    }
+
     fn space(&self) -> io::Result<Space> {
         self.tree.space()
     }

@@ -425,6 +425,22 @@ mod behaviours {
         }
     }
 
+    pub fn what_files_below_a_folder_take_is_told(disk: &Arc<dyn Disk>) {
+        disk.create_dir(&path("d")).unwrap();
+        assert_eq!(disk.allocated(&path("d")).unwrap(), 0);
+        disk.create_dir(&path("d").join("e")).unwrap();
+        create(disk, "outside").allocate(4 << 20).unwrap();
+        for name in ["a", "e/b"] {
+            let file = disk.open(&path("d").join(name), OpenMode::CreateDirect);
+            file.unwrap().allocate(1 << 20).unwrap();
+        }
+        // A file system may add some blocks of its own.
+        let allocated = disk.allocated(&path("d")).unwrap();
+        assert!((2 << 20..3 << 20).contains(&allocated), "{allocated}");
+        let missing = disk.allocated(&path("missing")).unwrap_err();
+        assert_eq!(missing.kind(), ErrorKind::NotFound);
+    }
+
     pub fn space_is_told(disk: &Arc<dyn Disk>) {
         let space = disk.space().unwrap();
         assert!(space.total > 0 && space.free > 0 && space.free <= space.total);
@@ -475,6 +491,7 @@ conformance! {
     alignment_is_told_and_enough,
     the_page_cache_gives_the_right_bytes_or_none,
     space_is_told,
+    what_files_below_a_folder_take_is_told,
 }
 
 #[test]

@@ -84,6 +84,8 @@ pub trait Disk: Send + Sync + 'static {
     fn remove(&self, path: &DiskPath) -> io::Result<()>;
     /// Makes the entries of a folder durable.
     fn sync_dir(&self, dir: &DiskPath) -> io::Result<()>;
+    /// Bytes that the file system holds for the files in a folder and below it, reserved ones included.
+    fn allocated(&self, dir: &DiskPath) -> io::Result<u64>;
     /// How full the file system is.
     fn space(&self) -> io::Result<Space>;
     /// A new queue that may hold up to `depth` operations in flight.

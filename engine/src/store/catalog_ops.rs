@@ -1,4 +1,4 @@
-//! Tenants, access keys and buckets.
+//! Tenants, access keys and buckets: making and finding them, and deleting a bucket.
 
 use super::Store;
 use super::object::bucket_lock;
@@ -12,6 +12,14 @@ use crate::secret::Secret;
 
 /// Uploads and parts that are ended in one step when their bucket is deleted.
 const TOMBSTONES_AT_ONCE: usize = 1_000;
+
+/// Tenants of a store. All of the catalog is held in memory: with all that they may have this would be some GiB, with ten
+/// keys and buckets each it is some ten MiB.
+pub(super) const TENANTS_MAX: usize = 10_000;
+/// Access keys of a tenant: the records of all of them fit into one step of the log.
+pub(super) const ACCESS_KEYS_MAX: usize = 1_000;
+/// Buckets of a tenant, who makes them without asking an operator.
+pub(super) const BUCKETS_MAX: usize = 1_000;
 
 /// The letters of generated access keys and secrets: easy to select, none needs quoting.
 const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
@@ -29,6 +37,14 @@ impl Store {
             deleted,
             ..CatalogRecord::new(created_ms, entry)
         };
+        let mut items = vec![self.catalog_item(&record)?];
+        items.extend(then);
+        self.shared.append(items, keep).await?;
+        Ok(created_ms)
+    }
+
+    /// A record of the catalog, for the log.
+    pub(super) fn catalog_item(&self, record: &CatalogRecord) -> Result<Item> {
         let payload = record.encode();
         if payload.len() > self.shared.geometry.catalog_max() {
             return Err(Error::Invalid {
@@ -39,16 +55,13 @@ impl Store {
         let draft = self
             .shared
             .stamped(RecordKind::Catalog, BucketId(0), payload);
-        let mut items = vec![Item::new(draft)];
-        items.extend(then);
-        self.shared.append(items, keep).await?;
-        Ok(created_ms)
+        Ok(Item::new(draft))
     }
 
     /// Makes a tenant.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a name that is empty, longer than 255 bytes or taken.
+    /// [`Error::TenantExists`]; [`Error::TooMany`]; [`Error::Invalid`] for a name that is empty or longer than 255 bytes.
     pub async fn create_tenant(&self, name: &str) -> Result<Tenant> {
         let guard = self.shared.locks.write(&catalog_lock()).await;
         if name.is_empty() || name.len() > 255 {
@@ -57,11 +70,10 @@ impl Store {
                 why: "it has 1 to 255 bytes",
             });
         }
-        if self.tenants().iter().any(|tenant| tenant.name == name) {
-            return Err(Error::Invalid {
-                what: "tenant name",
-                why: "it is taken",
-            });
+        let tenants = self.tenants();
+        below(tenants.len(), TENANTS_MAX, "tenants")?;
+        if tenants.iter().any(|tenant| tenant.name == name) {
+            return Err(Error::TenantExists);
         }
         let id = TenantId(self.shared.entropy.number());
         let entry = CatalogEntry::Tenant {
@@ -78,6 +90,11 @@ impl Store {
         })
     }
 
+    /// The tenant with this id.
+    pub fn tenant(&self, id: TenantId) -> Option<Tenant> {
+        self.shared.indexes.catalog.read().tenant(id)
+    }
+
     /// All tenants, by id.
     pub fn tenants(&self) -> Vec<Tenant> {
         self.shared.indexes.catalog.read().tenants()
@@ -86,8 +103,8 @@ impl Store {
     /// Makes an access key for a tenant; what is not given is generated.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if the access key is taken, the tenant unknown, or a length out of bounds (access key 3 to 128,
-    /// secret 8 to 256 bytes).
+    /// [`Error::NoSuchTenant`]; [`Error::AccessKeyExists`], whoever has it; [`Error::TooMany`]; [`Error::Invalid`] for a
+    /// length out of bounds (access key 3 to 128, secret 8 to 256 bytes).
     pub async fn create_access_key(
         &self,
         tenant: TenantId,
@@ -97,8 +114,10 @@ impl Store {
         let guard = self.shared.locks.write(&catalog_lock()).await;
         let invalid = |what, why| Err(Error::Invalid { what, why });
         if self.shared.indexes.catalog.read().tenant(tenant).is_none() {
-            return invalid("tenant", "there is no such tenant");
+            return Err(Error::NoSuchTenant);
         }
+        let others = self.access_keys(tenant).len();
+        below(others, ACCESS_KEYS_MAX, "access keys of a tenant")?;
         let access_key = access_key.map_or_else(|| self.letters(20), str::to_owned);
         let secret = Secret::new(secret.map_or_else(|| self.letters(40), str::to_owned));
         if !(3..=128).contains(&access_key.len())
@@ -115,7 +134,7 @@ impl Store {
             return invalid("secret key", "it has 8 to 256 bytes");
         }
         if self.access_key(&access_key).is_some() {
-            return invalid("access key", "it is taken");
+            return Err(Error::AccessKeyExists);
         }
         let sealed = self
             .shared
@@ -158,8 +177,9 @@ impl Store {
     /// Makes a bucket.
     ///
     /// # Errors
-    /// [`Error::BucketExists`]; [`Error::Invalid`] for a name that is not 3 to 63 lower-case letters, digits, dots and
-    /// hyphens, beginning and ending with a letter or digit.
+    /// [`Error::BucketExists`]; [`Error::NoSuchTenant`]; [`Error::TooMany`]; [`Error::Invalid`] for a name that is not 3 to
+    /// 63 lower-case letters, digits, dots and hyphens, beginning and ending with a letter or digit, or that is an IP address
+    /// or begins with `xn--`.
     pub async fn create_bucket(
         &self,
         tenant: TenantId,
@@ -174,11 +194,10 @@ impl Store {
             });
         }
         if self.shared.indexes.catalog.read().tenant(tenant).is_none() {
-            return Err(Error::Invalid {
-                what: "tenant",
-                why: "there is no such tenant",
-            });
+            return Err(Error::NoSuchTenant);
         }
+        let others = self.buckets(tenant).len();
+        below(others, BUCKETS_MAX, "buckets of a tenant")?;
         let id = BucketId(self.shared.entropy.number());
         let entry = CatalogEntry::Bucket {
             id,
@@ -267,10 +286,18 @@ impl Store {
 }
 
 /// The lock that serialises changes of the catalog, which are rare.
-fn catalog_lock() -> NameKey {
+pub(super) fn catalog_lock() -> NameKey {
     NameKey {
         bucket: BucketId(0),
         key: b"catalog".to_vec(),
+    }
+}
+
+fn below(count: usize, limit: usize, what: &'static str) -> Result<()> {
+    if count < limit {
+        Ok(())
+    } else {
+        Err(Error::TooMany { what, limit })
     }
 }
 
@@ -282,13 +309,16 @@ fn check_bucket_name(name: &str) -> Result<()> {
         && bytes.iter().all(|byte| inner(*byte))
         && bytes.first().is_some_and(|byte| plain(*byte))
         && bytes.last().is_some_and(|byte| plain(*byte))
-        && !name.contains("..");
+        && !name.contains("..")
+        // Names that S3 clients refuse, or that the host of a URL cannot be.
+        && name.parse::<std::net::Ipv4Addr>().is_err()
+        && !name.starts_with("xn--");
     if good {
         Ok(())
     } else {
         Err(Error::Invalid {
             what: "bucket name",
-            why: "it has 3 to 63 lower-case letters, digits, dots and hyphens",
+            why: "it has 3 to 63 lower-case letters, digits, dots and hyphens, and is no IP address",
         })
     }
 }

@@ -6,8 +6,11 @@
 //! | `blob_writer`, `ingest` | a body in: extents, hashes, dedup |
 //! | `read`, `fetch` | a body out: verified, in bounded chunks |
 //! | `object` | names: put, head, delete, copy, list |
+//! | `batch_delete` | many deletions that share syncs |
 //! | `upload`, `part_list`, `assemble` | multipart uploads |
-//! | `catalog_ops` | tenants, access keys, buckets |
+//! | `catalog_ops`, `catalog_edit` | tenants, access keys, buckets |
+//! | `usage` | how much the store holds: names, content, disk |
+//! | `side_file` | small files of the application beside the store |
 //! | `applier`, `replay` | the callers of the one apply |
 //! | `checkpoint` | making the indexes durable now and then |
 //! | `in_flight`, `pins`, `recent`, `damaged`, `key_locks` | what is shared between requests |
@@ -16,7 +19,9 @@
 
 mod applier;
 mod assemble;
+mod batch_delete;
 mod blob_writer;
+mod catalog_edit;
 mod catalog_ops;
 mod checkpoint;
 mod damaged;
@@ -35,11 +40,14 @@ mod recent;
 pub(crate) mod replay;
 mod runtime;
 mod shared;
+mod side_file;
 #[cfg(any(test, feature = "sim"))]
 mod stepped;
 mod upload;
+mod usage;
 mod workers;
 
+pub use batch_delete::{DELETE_MANY_MAX, Deletion};
 pub use blob_writer::{BlobWriter, StagedBlob};
 pub use object::{Attributes, Condition, ListEntry, ListPage, Object};
 pub use read::{BlobReader, CHUNK_BYTES};
@@ -47,6 +55,7 @@ pub use shared::Health;
 #[cfg(any(test, feature = "sim"))]
 pub use stepped::Stepper;
 pub use upload::{CompletePart, PARTS_MAX, Part, Upload};
+pub use usage::{Content, DiskUse};
 
 pub(crate) use fetch::record_at;
 pub(crate) use in_flight::InFlight;
@@ -56,6 +65,7 @@ pub(crate) use pins::Pin;
 use crate::error::Result;
 use crate::format::Geometry;
 use crate::index::hash::HashConfig;
+use crate::index::names::Usage;
 use crate::io::probe::IoChoice;
 use crate::stats::Stats;
 use crate::sync::Arc;
@@ -136,18 +146,26 @@ impl Store {
         let index = shared.indexes.hash.stats();
         let usage = shared.indexes.catalog.read().bucket_ids().into_iter();
         let usage = usage.map(|bucket| shared.indexes.names.usage(bucket));
-        let (names, logical_bytes) = usage.fold((0, 0), |(names, bytes), usage| {
-            (names + usage.names, bytes + usage.bytes)
+        let sum = usage.fold(Usage::default(), |sum, usage| Usage {
+            names: sum.names.saturating_add(usage.names),
+            bytes: sum.bytes.saturating_add(usage.bytes),
+            upload_bytes: sum.upload_bytes.saturating_add(usage.upload_bytes),
         });
         let space = shared.disk.space().ok();
+        let (cached_reads, cold_reads) = shared.reactor.reads();
         Stats {
             segments: shared.segments.len() as u64,
             index_entries: index.entries,
             index_bytes: index.bytes,
-            names,
-            logical_bytes,
+            names: sum.names,
+            logical_bytes: sum.bytes,
+            upload_bytes: sum.upload_bytes,
             budget_total: shared.budget.total() as u64,
             budget_used: shared.budget.used() as u64,
+            budget_waiting: shared.budget.waiting(),
+            budget_waits: shared.budget.waits(),
+            cached_reads,
+            cold_reads,
             recent_bytes: shared.recent.bytes() as u64,
             disk_free: space.map_or(0, |space| space.free),
             disk_total: space.map_or(0, |space| space.total),

@@ -10,11 +10,10 @@ use super::{Options, Store};
 use crate::clock::{Clock, Entropy};
 use crate::error::Result;
 use crate::index::hash::HeapSource;
-use crate::index::names::{Kv, MemoryKv, Usage};
+use crate::index::names::{Kv, MemoryKv};
 use crate::io::reactor::Reactor;
 use crate::io::{Disk, DiskPath};
 use crate::log::Writer;
-use crate::position::BucketId;
 use crate::sync::Arc;
 use std::time::Duration;
 
@@ -87,13 +86,6 @@ impl Store {
                 applier,
             },
         ))
-    }
-}
-
-impl Store {
-    /// What the name index counts for a bucket, for tests.
-    pub fn usage(&self, bucket: BucketId) -> Usage {
-        self.shared.indexes.names.usage(bucket)
     }
 }
 

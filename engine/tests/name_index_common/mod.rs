@@ -312,6 +312,10 @@ impl Disk for MemDisk {
         Ok(())
     }
 
+    fn allocated(&self, _: &DiskPath) -> io::Result<u64> {
+        Ok(0)
+    }
+
     fn space(&self) -> io::Result<Space> {
         Ok(Space { total: 0, free: 0 })
     }

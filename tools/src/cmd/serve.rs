@@ -1,5 +1,6 @@
 //! `moraine serve`: open the store, set it up if it is new, and serve until a signal.
 
+use crate::admin::files;
 use crate::failure::{Failure, Outcome, printed};
 use crate::settings::{Flags, Settings};
 use crate::setup::{self, ChosenKey};
@@ -20,8 +21,8 @@ pub struct Args {
 
 /// Runs until SIGTERM or SIGINT.
 pub fn run(args: &Args) -> Outcome {
-    logging::start()?;
     let settings = Settings::decide(&args.flags)?;
+    logging::start(settings.log_format)?;
     let chosen = ChosenKey::from_environment()?;
     let options = Options {
         io: settings.io,
@@ -53,13 +54,13 @@ fn raise_file_limit() {
 async fn serve(store: Store, settings: Settings, chosen: Option<ChosenKey>) -> Result<(), Failure> {
     let signals = Signals::take()?;
     let config = ServerConfig {
-        listen: settings.listen,
-        admin_listen: settings.admin_listen,
-        ..ServerConfig::default()
+        admin_token: Some(files::token(&store, &settings.data)?),
+        ..settings.server
     };
     let server = Server::bind(store.clone(), config)
         .await
         .map_err(|error| Failure::new(error.to_string()))?;
+    files::announce(&store, server.admin_address())?;
     let set_up = setup::complete(&store, chosen).await?;
     let text = welcome::text(
         server.address(),
@@ -69,8 +70,7 @@ async fn serve(store: Store, settings: Settings, chosen: Option<ChosenKey>) -> R
     );
     let mut out = std::io::stdout();
     printed(out.write_all(text.as_bytes()).and_then(|()| out.flush()))?;
-    server
-        .run(signals.stop_asked())
-        .await
-        .map_err(|error| Failure::new(error.to_string()))
+    let ended = server.run(signals.stop_asked()).await;
+    files::retract(&settings.data);
+    ended.map_err(|error| Failure::new(error.to_string()))
 }

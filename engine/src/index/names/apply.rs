@@ -85,17 +85,16 @@ impl<'a> Plan<'a> {
             return Ok(());
         }
         let new = change.row();
-        self.reverse(&change.key, old.as_ref().and_then(|old| old.blob), new.blob);
+        self.reverse(&change.key, old.as_ref(), &new);
         self.count(&change.key, old.as_ref(), &new, usage)?;
         self.rows.insert(place, Some(new.encode()));
         Ok(())
     }
 
-    fn reverse(&mut self, name: &NameKey, old: Option<Id>, new: Option<Id>) {
-        if old == new {
-            return;
-        }
-        for (blob, value) in [(old, None), (new, Some(Vec::new()))] {
+    fn reverse(&mut self, name: &NameKey, old: Option<&NameRow>, new: &NameRow) {
+        let size = row::reverse_value(new.size);
+        let old = old.and_then(|old| old.blob);
+        for (blob, value) in [(old, None), (new.blob, Some(size))] {
             if let Some(blob) = blob {
                 let key = row::reverse_key(&blob, name);
                 self.rows.insert((Table::Reverse, key), value);

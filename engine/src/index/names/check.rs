@@ -13,8 +13,10 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Two places of the index that contradict each other. The index is derived: a rebuild repairs it.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Contradiction {
-    /// A live name has a blob, and the reverse table does not know.
-    #[error("the name {name:?} uses {blob}, and the reverse table does not say so")]
+    /// A live name has a blob, and the reverse table does not know, or knows another size.
+    #[error(
+        "the name {name:?} uses {blob}, and the reverse table does not say so, or not with its size"
+    )]
     NoReverse {
         /// The name.
         name: NameKey,
@@ -53,7 +55,7 @@ impl NameIndex {
                 usage.add(row::is_reserved(&name.key), row.size);
             }
             if let Some(blob) = row.blob {
-                self.check_use(blob, name, report)?;
+                self.check_use(blob, name, row.size, report)?;
             }
             Ok(Visit::Continue)
         })?;
@@ -70,10 +72,11 @@ impl NameIndex {
         &self,
         blob: Id,
         name: NameKey,
+        size: u64,
         report: &mut dyn FnMut(Contradiction),
     ) -> Result<()> {
         let key = row::reverse_key(&blob, &name);
-        if self.kv().get(Table::Reverse, &key)?.is_none() {
+        if self.kv().get(Table::Reverse, &key)? != Some(row::reverse_value(size)) {
             report(Contradiction::NoReverse { name, blob });
         }
         Ok(())

@@ -17,7 +17,7 @@ use std::ops::Bound;
 pub enum Table {
     /// Bucket and key -> row.
     Names,
-    /// Blob id, bucket and key -> nothing.
+    /// Blob id, bucket and key -> size.
     Reverse,
     /// The state row and the usage of each bucket.
     Meta,

@@ -42,6 +42,7 @@
 
 mod apply;
 mod check;
+mod content;
 mod disk;
 mod error;
 mod index;
@@ -54,6 +55,7 @@ mod state;
 
 pub use apply::NameChange;
 pub use check::Contradiction;
+pub use content::ContentCount;
 pub use disk::{DiskKv, DiskOptions};
 pub use error::{NamesError, RebuildReason, Result};
 pub use index::NameIndex;

@@ -1,7 +1,8 @@
 //! The bytes of keys and rows in the tables.
 //!
-//! Names: bucket u64 BE | key -> row. Reverse: blob id 32 | bucket u64 BE | key -> nothing. Big-endian, so that the
-//! order of the bytes is the order of the names.
+//! Names: bucket u64 BE | key -> row. Reverse: blob id 32 | bucket u64 BE | key -> size u64 LE, as in the name's row: the
+//! content that the names stand for is counted from this table alone. Big-endian, so that the order of the bytes is the
+//! order of the names.
 //!
 //! Row: kind u8 (0 tombstone, 1 live) | has blob u8 | hlc u64 | node u64 | position: node u64, incarnation u64,
 //! segment u64, offset u64 | size u64 | blob id 32 if there is one | the record's payload, verbatim. The fixed part
@@ -130,6 +131,17 @@ pub(super) fn reverse_key(blob: &Id, name: &NameKey) -> Vec<u8> {
     out.extend_from_slice(&name.bucket.0.to_be_bytes());
     out.extend_from_slice(&name.key);
     out
+}
+
+/// The value of a row of the reverse table.
+pub(super) fn reverse_value(size: u64) -> Vec<u8> {
+    size.to_le_bytes().to_vec()
+}
+
+/// The size in a row of the reverse table.
+pub(super) fn parse_reverse_value(value: &[u8]) -> Result<u64> {
+    let size = value.try_into().map(u64::from_le_bytes);
+    size.map_err(|_| NamesError::row(Table::Reverse, "not a size"))
 }
 
 /// The name behind a key of the names table.

@@ -9,7 +9,7 @@ use crate::index::Covered;
 use crate::position::{BucketId, Hlc, LogPoint, NodeId, Offset, SegmentNumber};
 
 /// The format of every row of the index. Another number than this means rebuild: the index is derived.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 pub(super) const STATE_KEY: &[u8] = b"state";
 pub(super) const USAGE_PREFIX: &[u8] = b"usage";
@@ -180,11 +180,11 @@ mod tests {
             covered: Covered::new(),
         };
         let mut row = state.encode();
-        row[0] = 2;
+        row[0] = 99;
         assert!(matches!(
             State::decode(&row),
             Err(NamesError::Rebuild(RebuildReason::OtherFormat {
-                found: 2,
+                found: 99,
                 supported: FORMAT
             }))
         ));

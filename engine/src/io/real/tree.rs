@@ -6,6 +6,7 @@ use crate::sync::Arc;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// A folder of the real file system that holds a store.
@@ -74,6 +75,24 @@ impl Tree {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = rustix::fs::open(self.resolve(dir), flags, Mode::empty())?;
         Ok(rustix::fs::fsync(fd)?)
+    }
+
+    /// Files that vanish meanwhile count as nothing.
+    pub fn allocated(&self, dir: &DiskPath) -> io::Result<u64> {
+        let mut sum: u64 = 0;
+        let mut folders = vec![self.resolve(dir)];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder)? {
+                let entry = entry?;
+                match entry.metadata() {
+                    Ok(found) if found.is_dir() => folders.push(entry.path()),
+                    Ok(found) => sum = sum.saturating_add(found.blocks().saturating_mul(512)),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(sum)
     }
 
     pub fn space(&self) -> io::Result<Space> {

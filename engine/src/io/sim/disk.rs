@@ -208,6 +208,10 @@ impl Disk for SimDisk {
         self.shared.state.lock().sync_dir(dir.as_str())
     }
 
+    fn allocated(&self, dir: &DiskPath) -> io::Result<u64> {
+        self.shared.state.lock().allocated(dir.as_str())
+    }
+
     fn space(&self) -> io::Result<Space> {
         let mut state = self.shared.state.lock();
         state.begin_call("space", "", &[])?;

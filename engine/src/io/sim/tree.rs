@@ -108,6 +108,23 @@ impl State {
         Ok(names)
     }
 
+    /// A simulated file takes as much as it is long.
+    pub fn allocated(&mut self, dir: &str) -> io::Result<u64> {
+        self.begin_call("allocated", dir, &[])?;
+        if !self.is_dir(dir) {
+            return Err(not_found());
+        }
+        let prefix = format!("{dir}/");
+        let below = self.live.range(prefix.clone()..);
+        let files = below
+            .take_while(|(path, _)| path.starts_with(&prefix))
+            .filter_map(|(_, entry)| match entry {
+                Entry::File(node) => self.nodes.get(node),
+                Entry::Dir => None,
+            });
+        Ok(files.map(|node| node.live.len() as u64).sum())
+    }
+
     pub fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
         self.running()?;
         let node = self.find(from)?;

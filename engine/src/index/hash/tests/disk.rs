@@ -227,6 +227,10 @@ impl Disk for MemoryDisk {
         Ok(())
     }
 
+    fn allocated(&self, _: &DiskPath) -> io::Result<u64> {
+        Ok(0)
+    }
+
     fn space(&self) -> io::Result<Space> {
         Err(io::ErrorKind::Unsupported.into())
     }

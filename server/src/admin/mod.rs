@@ -1,7 +1,22 @@
-//! The admin listener: is the process alive, can it serve, and its counters. Nothing that changes anything.
+//! The admin listener: is the process alive, can it serve, its counters, and the API for tenants, keys and buckets.
 //!
-//! `/healthz` is 200 while the process runs. `/readyz` is 200 if it can serve reads and writes, else 503 with the reason
+//! | file | what it does |
+//! | --- | --- |
+//! | `api` | `/v1/`: who may ask, where a request goes, its body |
+//! | `tenants`, `keys`, `buckets`, `status` | what is answered there |
+//! | `answer` | JSON answers and errors |
+//! | `content` | the count of distinct content, made when it is asked for |
+//!
+//! `/v1/` wants a token; the rest is open to whoever reaches the listener, and tells nothing about names. `/healthz` is 200 while the process runs. `/readyz` is 200 if it can serve reads and writes, else 503 with the reason
 //! in a sentence: it is being stopped, or the store is read-only. `/metrics` is for Prometheus.
+
+mod answer;
+mod api;
+mod buckets;
+mod content;
+mod keys;
+mod status;
+mod tenants;
 
 use crate::metrics::Metrics;
 use bytes::Bytes;
@@ -12,11 +27,11 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use moraine_engine::{Health, Store};
+use moraine_engine::{Health, Secret, Store};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -31,13 +46,26 @@ const READ_BUFFER: usize = 16 * 1024;
 /// What the admin listener tells about.
 #[derive(Clone)]
 pub struct Admin {
-    /// The engine.
-    pub store: Store,
-    /// The counters.
-    pub metrics: Arc<Metrics>,
+    store: Store,
+    metrics: Arc<Metrics>,
+    /// What the API wants to be shown; without one it is closed.
+    token: Option<Secret>,
+    started: Instant,
+    content: Arc<content::ContentCounter>,
 }
 
 impl Admin {
+    /// Over a store and the counters of its server.
+    pub fn new(store: Store, metrics: Arc<Metrics>, token: Option<Secret>) -> Self {
+        Self {
+            store,
+            metrics,
+            token,
+            started: Instant::now(),
+            content: Arc::default(),
+        }
+    }
+
     /// Serves until dropped.
     pub async fn run(self, listener: TcpListener) {
         let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
@@ -58,8 +86,15 @@ impl Admin {
 
     async fn serve(self, stream: TcpStream) {
         let service = service_fn(move |request: Request<Incoming>| {
-            let answer = self.answer(&request);
-            async move { Ok::<_, Infallible>(answer) }
+            let admin = self.clone();
+            async move {
+                let answer = if api::is_for(request.uri().path()) {
+                    api::answer(&admin, request).await
+                } else {
+                    admin.answer(&request)
+                };
+                Ok::<_, Infallible>(answer)
+            }
         });
         let result = http1::Builder::new()
             .timer(TokioTimer::new())

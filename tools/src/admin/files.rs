@@ -1,0 +1,164 @@
+//! `admin.token` and `admin.url`, as the server writes them.
+
+use crate::failure::Failure;
+use crate::welcome::reachable;
+use moraine_engine::{Secret, Store};
+use std::fmt::Write;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+/// The file that holds the token.
+pub const TOKEN_FILE: &str = "admin.token";
+/// The file that holds the address of the running server.
+pub const URL_FILE: &str = "admin.url";
+
+const TOKEN_BYTES: usize = 32;
+/// Who else may read: group and others.
+const OTHERS: u32 = 0o077;
+
+/// The token of the store, made if there is none.
+///
+/// One that others could read may be known to them, so it is replaced; a file that holds no token is an error: somebody
+/// meant something by it.
+pub fn token(store: &Store, data: &Path) -> Result<Secret, Failure> {
+    let path = data.join(TOKEN_FILE);
+    let failed = |error| Failure::new(format!("cannot read {}: {error}", path.display()));
+    let text = match std::fs::read(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return made(store),
+        Err(error) => return Err(failed(error)),
+    };
+    let mode = std::fs::metadata(&path)
+        .map_err(failed)?
+        .permissions()
+        .mode();
+    if mode & OTHERS != 0 {
+        tracing::warn!(
+            file = %path.display(),
+            "other users could read the admin token: it is replaced by a new one"
+        );
+        return made(store);
+    }
+    let text = String::from_utf8(text).unwrap_or_default();
+    let text = text.trim();
+    if is_token(text) {
+        return Ok(Secret::new(text.to_owned()));
+    }
+    Err(Failure::new(format!(
+        "{} does not hold {} hexadecimal digits: remove it, and a new token is made",
+        path.display(),
+        TOKEN_BYTES * 2
+    )))
+}
+
+/// Whether a text has the form of a token.
+pub fn is_token(text: &str) -> bool {
+    text.len() == TOKEN_BYTES * 2 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+fn made(store: &Store) -> Result<Secret, Failure> {
+    let mut bytes = [0; TOKEN_BYTES];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Failure::new(format!("no random numbers for the admin token: {error}")))?;
+    let token = bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("writing to a string cannot fail");
+        text
+    });
+    store.replace_side_file(TOKEN_FILE, format!("{token}\n").as_bytes())?;
+    Ok(Secret::new(token))
+}
+
+/// Says where the server can be reached from this machine.
+pub fn announce(store: &Store, admin: SocketAddr) -> Result<(), Failure> {
+    let url = format!("http://{}\n", reachable(admin));
+    Ok(store.replace_side_file(URL_FILE, url.as_bytes())?)
+}
+
+/// Takes the address back once the server has stopped, so that nobody shows the token to whoever listens there next.
+pub fn retract(data: &Path) {
+    let path = data.join(URL_FILE);
+    if let Err(error) = std::fs::remove_file(&path) {
+        tracing::warn!(file = %path.display(), %error, "the address of the admin API stays behind");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use moraine_engine::Options;
+    use std::path::PathBuf;
+
+    /// A store in a folder of its own, removed when dropped.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> (Self, Store) {
+            let path = std::env::temp_dir().join(format!("moraine-{name}-{}", std::process::id()));
+            let _ = std::fs::remove_dir_all(&path);
+            let store = Store::open(&path, Options::default()).unwrap();
+            (Self(path), store)
+        }
+
+        fn mode(&self, name: &str) -> u32 {
+            let metadata = std::fs::metadata(self.0.join(name)).unwrap();
+            metadata.permissions().mode() & 0o777
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn a_token_is_made_once_for_our_eyes_only() {
+        let (folder, store) = Folder::new("token-once");
+        let token_file = || token(&store, &folder.0).unwrap().expose().to_owned();
+        let first = token_file();
+        assert!(is_token(&first), "{first}");
+        assert_eq!(token_file(), first);
+        assert_eq!(folder.mode(TOKEN_FILE), 0o600);
+    }
+
+    #[test]
+    fn a_token_that_others_could_read_is_replaced() {
+        let (folder, store) = Folder::new("token-open");
+        let first = token(&store, &folder.0).unwrap();
+        let open = std::fs::Permissions::from_mode(0o640);
+        std::fs::set_permissions(folder.0.join(TOKEN_FILE), open).unwrap();
+        assert!(token(&store, &folder.0).unwrap() != first);
+        assert_eq!(folder.mode(TOKEN_FILE), 0o600);
+    }
+
+    #[test]
+    fn what_is_no_token_is_not_overwritten() {
+        let (folder, store) = Folder::new("token-other");
+        store
+            .replace_side_file(TOKEN_FILE, b"my own words")
+            .unwrap();
+        let error = token(&store, &folder.0).unwrap_err().to_string();
+        assert!(
+            error.contains(TOKEN_FILE) && error.contains("remove it"),
+            "{error}"
+        );
+        assert!(!error.contains("my own words"), "{error}");
+    }
+
+    #[test]
+    fn the_address_is_one_that_this_machine_can_reach() {
+        let (folder, store) = Folder::new("announce");
+        let said = |admin: &str| {
+            announce(&store, admin.parse().unwrap()).unwrap();
+            std::fs::read_to_string(folder.0.join(URL_FILE)).unwrap()
+        };
+        assert_eq!(said("0.0.0.0:8901"), "http://127.0.0.1:8901\n");
+        assert_eq!(said("[::]:8901"), "http://[::1]:8901\n");
+        assert_eq!(said("10.0.0.1:99"), "http://10.0.0.1:99\n");
+        assert_eq!(folder.mode(URL_FILE), 0o600);
+        retract(&folder.0);
+        assert!(!folder.0.join(URL_FILE).exists());
+    }
+}
