@@ -133,7 +133,12 @@ mod tests {
 
     #[test]
     fn a_key_that_xml_cannot_carry_is_not_named() {
-        let named = text(of("NoSuchKey", "/media/a%01%C3%A9", "media", "a\u{1}\u{e9}"));
+        let named = text(of(
+            "NoSuchKey",
+            "/media/a%01%C3%A9",
+            "media",
+            "a\u{1}\u{e9}",
+        ));
         assert!(
             named.contains("<Resource>/media/a%01%C3%A9</Resource>"),
             "{named}"
