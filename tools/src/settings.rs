@@ -124,8 +124,7 @@ impl Settings {
         let per_address = per_address.or(file.connections_per_address);
         let limits = Limits {
             connections: connections_max(connections, defaults.limits.connections)?,
-            connections_per_address: per_address
-                .unwrap_or(defaults.limits.connections_per_address),
+            connections_per_address: per_address.unwrap_or(defaults.limits.connections_per_address),
             ..defaults.limits
         };
         let proxies = flags.proxies.clone().or(file.proxies);
@@ -260,7 +259,10 @@ mod tests {
         let settings = Settings::decide(&Flags::default()).unwrap();
         assert_eq!(settings.data, PathBuf::from(DEFAULT_DATA));
         assert_eq!(settings.server.listen.to_string(), DEFAULT_LISTEN);
-        assert_eq!(settings.server.admin_listen.to_string(), DEFAULT_ADMIN_LISTEN);
+        assert_eq!(
+            settings.server.admin_listen.to_string(),
+            DEFAULT_ADMIN_LISTEN
+        );
         assert_eq!(settings.io, IoChoice::Auto);
         assert_eq!(settings.memory_bytes, 256 << 20);
     }

@@ -6,6 +6,7 @@
 )]
 
 mod admin;
+mod admin_api;
 mod aws_chunked;
 mod client;
 mod conditions;
