@@ -7,6 +7,7 @@
 //! - Who waits for a grant holds one small step at most (see `BlobWriter`): those who wait cannot use up the budget
 //!   between them. A body that holds memory and does not move is the caller's to end (see [`Budget::under_pressure`]).
 
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Arc, OwnedSemaphorePermit, Semaphore};
 
 /// Bodies up to this many bytes draw on the reserved share.
@@ -33,6 +34,17 @@ pub(crate) struct Budget {
     total: usize,
     small: Arc<Semaphore>,
     large: Arc<Semaphore>,
+    waiting: AtomicU64,
+    waits: AtomicU64,
+}
+
+/// Someone waits, until this is dropped: with a grant, or because they gave up.
+struct Waiting<'a>(&'a AtomicU64);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Granted bytes; dropping it gives them back.
@@ -51,6 +63,8 @@ impl Budget {
             total: small + large,
             small: Arc::new(Semaphore::new(small)),
             large: Arc::new(Semaphore::new(large)),
+            waiting: AtomicU64::new(0),
+            waits: AtomicU64::new(0),
         }
     }
 
@@ -62,6 +76,16 @@ impl Budget {
     /// Bytes granted now.
     pub fn used(&self) -> usize {
         self.total - self.small.available_permits() - self.large.available_permits()
+    }
+
+    /// Bodies that wait now.
+    pub fn waiting(&self) -> u64 {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// How often a body had to wait.
+    pub fn waits(&self) -> u64 {
+        self.waits.load(Ordering::Relaxed)
     }
 
     /// Whether less than an eighth is left for large bodies: slow ones should be timed out.
@@ -89,10 +113,10 @@ impl Budget {
         };
         let ask = (bytes - unused).next_multiple_of(QUANTUM_BYTES);
         let ask = u32::try_from(ask).expect("bodies are granted an extent at a time at most");
-        let permit = Arc::clone(semaphore)
-            .acquire_many_owned(ask)
-            .await
-            .expect("the budget's semaphores are never closed");
+        let permit = match Arc::clone(semaphore).try_acquire_many_owned(ask) {
+            Ok(permit) => permit,
+            Err(_) => self.wait(semaphore, ask).await,
+        };
         let more = permit.num_permits();
         match grant {
             Some(grant) => {
@@ -106,6 +130,16 @@ impl Budget {
                 });
             }
         }
+    }
+
+    async fn wait(&self, semaphore: &Arc<Semaphore>, ask: u32) -> OwnedSemaphorePermit {
+        self.waits.fetch_add(1, Ordering::Relaxed);
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let _waiting = Waiting(&self.waiting);
+        Arc::clone(semaphore)
+            .acquire_many_owned(ask)
+            .await
+            .expect("the budget's semaphores are never closed")
     }
 
     /// Waits for a grant of `bytes`.
@@ -151,6 +185,23 @@ mod tests {
         drop(held);
         assert_eq!(budget.used(), 0);
         assert!(poll(budget.take(Share::Large, 1)).is_ready());
+    }
+
+    #[test]
+    fn who_waits_is_counted_until_it_gives_up() {
+        let budget = Budget::new(1 << 20);
+        let large = budget.total() - budget.total() / SMALL_SHARE;
+        let Poll::Ready(_held) = poll(budget.take(Share::Large, large)) else {
+            panic!("the budget is free")
+        };
+        assert_eq!((budget.waiting(), budget.waits()), (0, 0));
+        {
+            let mut waiting = pin!(budget.take(Share::Large, 1));
+            let mut context = Context::from_waker(Waker::noop());
+            assert!(waiting.as_mut().poll(&mut context).is_pending());
+            assert_eq!((budget.waiting(), budget.waits()), (1, 1));
+        }
+        assert_eq!((budget.waiting(), budget.waits()), (0, 1));
     }
 
     #[test]

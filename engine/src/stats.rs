@@ -31,6 +31,14 @@ macro_rules! counters {
             pub budget_total: u64,
             /// Bytes of it in use.
             pub budget_used: u64,
+            /// Times that a body had to wait for memory.
+            pub budget_waits: u64,
+            /// Bodies that wait for memory at this moment.
+            pub budget_waiting: u64,
+            /// Reads of payloads that the page cache answered.
+            pub cached_reads: u64,
+            /// Reads of payloads that went to the disk.
+            pub cold_reads: u64,
             /// Bytes of recently written extents kept in memory.
             pub recent_bytes: u64,
             /// Free bytes of the file system that holds the store.
@@ -78,6 +86,8 @@ counters! {
     batches,
     /// Syncs of the log.
     syncs,
+    /// Reads of payloads that were answered from recently written extents in memory.
+    recent_reads,
     /// Reads that met damaged bytes.
     damaged_reads,
     /// Ids that the hash index did not know although a name needs them, found in a footer and put back.

@@ -2,12 +2,13 @@
 //!
 //! It travels through `s3s` as a request extension. Every cell is written at most once.
 
-use crate::body::BodyFault;
+use crate::body::{BodyFault, Late};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use moraine_engine::TenantId;
 use s3s::{S3Request, S3Result, s3_error};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tracing::Dispatch;
 
 /// What is known about one request.
@@ -23,11 +24,14 @@ pub struct RequestContext {
     pub log: Dispatch,
     operation: OnceLock<&'static str>,
     tenant: OnceLock<TenantId>,
+    access_key: OnceLock<String>,
     error: OnceLock<String>,
     fault: OnceLock<BodyFault>,
     entered: AtomicBool,
     body_ended: AtomicBool,
     bytes_in: AtomicU64,
+    verbatim: OnceLock<(HeaderName, HeaderValue)>,
+    late: Mutex<Option<Late>>,
 }
 
 impl RequestContext {
@@ -46,11 +50,14 @@ impl RequestContext {
             log: tracing::dispatcher::get_default(Dispatch::clone),
             operation: OnceLock::new(),
             tenant: OnceLock::new(),
+            access_key: OnceLock::new(),
             error: OnceLock::new(),
             fault: OnceLock::new(),
             entered: AtomicBool::new(false),
             body_ended: AtomicBool::new(false),
             bytes_in: AtomicU64::new(0),
+            verbatim: OnceLock::new(),
+            late: Mutex::new(None),
         })
     }
 
@@ -83,6 +90,16 @@ impl RequestContext {
         let _ = self.tenant.set(tenant);
     }
 
+    /// The access key that signed the request: one of ours, since its signature was right.
+    pub fn access_key(&self) -> Option<&str> {
+        self.access_key.get().map(String::as_str)
+    }
+
+    /// Notes the access key whose signature was right.
+    pub fn set_access_key(&self, access_key: &str) {
+        let _ = self.access_key.set(access_key.to_owned());
+    }
+
     /// The S3 error code of the answer, if an operation or a guard gave one.
     pub fn error(&self) -> Option<&str> {
         self.error.get().map(String::as_str)
@@ -91,6 +108,27 @@ impl RequestContext {
     /// Notes the S3 error code of the answer.
     pub fn set_error(&self, code: &str) {
         let _ = self.error.set(code.to_owned());
+    }
+
+    /// A header of the answer that `s3s` has no room for as it is.
+    pub fn verbatim(&self) -> HeaderMap {
+        self.verbatim.get().cloned().into_iter().collect()
+    }
+
+    /// Notes a header of the answer that `s3s` has no room for as it is.
+    pub fn set_verbatim(&self, name: HeaderName, value: HeaderValue) {
+        let _ = self.verbatim.set((name, value));
+    }
+
+    /// The rest of an answer that begins before its work is done, once.
+    pub fn take_late(&self) -> Option<Late> {
+        let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
+        late.take()
+    }
+
+    /// Notes the rest of an answer that begins before its work is done.
+    pub fn set_late(&self, late: Late) {
+        *self.late.lock().unwrap_or_else(PoisonError::into_inner) = Some(late);
     }
 
     /// What went wrong with the body, if anything did.

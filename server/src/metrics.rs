@@ -3,6 +3,7 @@
 //! One lock is taken once a request, when it ends. Labels come from fixed sets (operations, statuses, error codes), so
 //! that their number does not grow with what clients send.
 
+use crate::process;
 use moraine_engine::Stats;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -37,6 +38,8 @@ pub struct Metrics {
     pub bytes_in: AtomicU64,
     /// Bytes of answer bodies.
     pub bytes_out: AtomicU64,
+    /// Requests whose answer has not left yet.
+    pub in_flight: AtomicU64,
     /// Connections that are open now.
     pub connections: AtomicU64,
     /// Connections refused because their address had as many as one may have.
@@ -96,6 +99,12 @@ impl Metrics {
                 &self.bytes_out,
             ),
             (
+                "requests_in_flight",
+                "gauge",
+                "Requests whose answer has not left yet",
+                &self.in_flight,
+            ),
+            (
                 "connections",
                 "gauge",
                 "Connections that are open",
@@ -143,6 +152,7 @@ impl Metrics {
             read_only.into(),
         );
         render_engine(&mut out, stats);
+        render_process(&mut out);
         out
     }
 
@@ -232,11 +242,21 @@ fn render_engine(out: &mut String, stats: &Stats) {
     let _ = writeln!(out, "moraine_io_driver{{driver=\"{}\"}} 1", stats.driver);
 }
 
+fn render_process(out: &mut String) {
+    let version = env!("CARGO_PKG_VERSION");
+    head(out, "moraine_build_info", "gauge", "The version that runs");
+    let _ = writeln!(out, "moraine_build_info{{version=\"{version}\"}} 1");
+    for (name, kind, help, value) in process::figures() {
+        head(out, name, kind, help);
+        let _ = writeln!(out, "{name} {value}");
+    }
+}
+
 /// A name, what it means, and the value.
 type Line = (&'static str, &'static str, u64);
 
 #[rustfmt::skip]
-fn engine_counters(stats: &Stats) -> [Line; 13] {
+fn engine_counters(stats: &Stats) -> [Line; 17] {
     [
         ("puts_total", "Names written", stats.puts),
         ("gets_total", "Reads begun", stats.gets),
@@ -245,6 +265,10 @@ fn engine_counters(stats: &Stats) -> [Line; 13] {
         ("out_bytes_total", "Bytes of content given out", stats.bytes_out),
         ("dedup_hits_total", "Extents that were already there", stats.dedup_hits),
         ("dedup_bytes_total", "Bytes of extents that were already there", stats.dedup_bytes),
+        ("recent_reads_total", "Reads of payloads answered from recent extents in memory", stats.recent_reads),
+        ("cached_reads_total", "Reads of payloads answered from the page cache", stats.cached_reads),
+        ("cold_reads_total", "Reads of payloads that went to the disk", stats.cold_reads),
+        ("memory_waits_total", "Times that a body had to wait for memory", stats.budget_waits),
         ("log_bytes_total", "Bytes written to the log", stats.log_bytes_written),
         ("batches_total", "Batches written to the log", stats.batches),
         ("syncs_total", "Syncs of the log", stats.syncs),
@@ -255,7 +279,7 @@ fn engine_counters(stats: &Stats) -> [Line; 13] {
 }
 
 #[rustfmt::skip]
-fn engine_gauges(stats: &Stats) -> [Line; 12] {
+fn engine_gauges(stats: &Stats) -> [Line; 13] {
     [
         ("segments", "Segments of all logs", stats.segments),
         ("index_entries", "Entries of the hash index", stats.index_entries),
@@ -264,6 +288,7 @@ fn engine_gauges(stats: &Stats) -> [Line; 12] {
         ("logical_bytes", "Bytes of all objects before deduplication", stats.logical_bytes),
         ("memory_budget_bytes", "The memory budget for bodies", stats.budget_total),
         ("memory_used_bytes", "Memory taken from the budget", stats.budget_used),
+        ("memory_waiting", "Bodies that wait for memory now", stats.budget_waiting),
         ("recent_bytes", "Bytes of the log kept readable in memory", stats.recent_bytes),
         ("disk_free_bytes", "Free bytes of the file system", stats.disk_free),
         ("disk_total_bytes", "All bytes of the file system", stats.disk_total),
@@ -275,6 +300,14 @@ fn engine_gauges(stats: &Stats) -> [Line; 12] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_process_is_described() {
+        let text = Metrics::default().render(&Stats::default(), false);
+        assert!(text.contains("\nprocess_open_fds "), "{text}");
+        let version = env!("CARGO_PKG_VERSION");
+        assert!(text.contains(&format!("moraine_build_info{{version=\"{version}\"}} 1")));
+    }
 
     #[test]
     fn requests_are_counted_by_operation_and_status() {

@@ -4,20 +4,16 @@
 #![forbid(unsafe_code)]
 
 mod admin;
-mod bytes;
 mod cmd;
 mod date;
-mod domain;
-mod failure;
-mod logging;
 mod report;
-mod settings;
 mod setup;
 mod sheet;
 mod signals;
 mod welcome;
 
 use clap::{Parser, Subcommand};
+use moraine_tools::{bytes, failure, logging, settings};
 use std::process::ExitCode;
 
 /// A shared media store: an S3 server that keeps identical files once.

@@ -112,6 +112,15 @@ impl Settings {
             Some(path) => read_file(path)?,
             None => File::default(),
         };
+        Self::merge(flags, file)
+    }
+
+    /// Decides from the text of a file alone, which is called `name` in complaints.
+    pub fn of_text(name: &str, text: &str) -> Result<Self, Failure> {
+        Self::merge(&Flags::default(), parse(name, text)?)
+    }
+
+    fn merge(flags: &Flags, file: File) -> Result<Self, Failure> {
         let pick = |flag: &Option<String>, file: Option<String>, default: &str| {
             flag.clone().or(file).unwrap_or_else(|| default.to_owned())
         };
@@ -151,12 +160,16 @@ fn read_file(path: &Path) -> Result<File, Failure> {
     let shown = path.display();
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::new(format!("cannot read the configuration {shown}: {error}")))?;
-    toml::from_str(&text).map_err(|error| {
+    parse(&shown.to_string(), &text)
+}
+
+fn parse(name: &str, text: &str) -> Result<File, Failure> {
+    toml::from_str(text).map_err(|error| {
         let line = error.span().map_or(1, |span| {
-            let before = text.get(..span.start).unwrap_or(&text);
+            let before = text.get(..span.start).unwrap_or(text);
             before.matches('\n').count() + 1
         });
-        Failure::new(format!("{shown}, line {line}: {}", error.message()))
+        Failure::new(format!("{name}, line {line}: {}", error.message()))
     })
 }
 

@@ -8,6 +8,7 @@
 //! In stepped runs ([`Reactor::inline`]) there is no thread: each read blocks its caller.
 
 use super::{AlignedBuf, Completion, Disk, File, Queue, Wake};
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Arc, Mutex, OwnedSemaphorePermit, Semaphore, oneshot, thread};
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -104,6 +105,8 @@ struct Worker {
 pub struct Reactor {
     /// `None` reads on the caller's thread.
     worker: Option<Worker>,
+    cached: AtomicU64,
+    cold: AtomicU64,
 }
 
 impl Reactor {
@@ -126,12 +129,26 @@ impl Reactor {
                 waker,
                 thread: Mutex::new(Some(thread)),
             }),
+            cached: AtomicU64::new(0),
+            cold: AtomicU64::new(0),
         })
     }
 
     /// A reactor that reads on the caller's thread, for stepped runs.
     pub const fn inline() -> Self {
-        Self { worker: None }
+        Self {
+            worker: None,
+            cached: AtomicU64::new(0),
+            cold: AtomicU64::new(0),
+        }
+    }
+
+    /// Reads that the page cache answered, and those that went to the disk.
+    pub fn reads(&self) -> (u64, u64) {
+        (
+            self.cached.load(Ordering::Relaxed),
+            self.cold.load(Ordering::Relaxed),
+        )
     }
 
     /// Reads `len` bytes at `offset`; fewer only where the file ends. Any offset and length will do, also on a file past
@@ -140,8 +157,10 @@ impl Reactor {
         let range = Aligned::around(offset, len, file.alignment())?;
         let mut buf = AlignedBuf::zeroed(range.len);
         if let Some(read) = read_cached(file.as_ref(), &mut buf, range.offset)? {
+            self.cached.fetch_add(1, Ordering::Relaxed);
             return Ok(range.view(buf, read));
         }
+        self.cold.fetch_add(1, Ordering::Relaxed);
         let (buf, read) = match &self.worker {
             None => {
                 let read = file.read_at(&mut buf, range.offset)?;

@@ -249,7 +249,10 @@ impl Shared {
         let start = range.start - range.start % block;
         let end = range.end.next_multiple_of(block).min(source.len());
         let blocks = match source {
-            Source::Memory { payload, .. } => payload.slice(to_usize(start)..to_usize(end)),
+            Source::Memory { payload, .. } => {
+                Counters::add(&self.counters.recent_reads, 1);
+                payload.slice(to_usize(start)..to_usize(end))
+            }
             Source::Disk(found) => {
                 let at = found.offset + found.header.payload_at() as u64 + start;
                 self.reactor

@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, reason = "a chore talks to whoever started it")]
 
 mod count;
+mod fuzz;
 mod install;
 mod long;
 mod place;
@@ -34,6 +35,8 @@ enum Chore {
     Show(show::Args),
     /// Repeat the random tests with new seeds until the time is up
     Long(long::Args),
+    /// Run the fuzz targets under libFuzzer
+    Fuzz(fuzz::Args),
     /// Install what the tests need (the other chores do so themselves)
     Install,
     /// Check the rules of style that no other tool checks
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
         Chore::Test(args) => test::run(&args),
         Chore::Show(args) => show::run(&args),
         Chore::Long(args) => long::run(&args),
+        Chore::Fuzz(args) => fuzz::run(&args),
         Chore::Install => install::everything(),
         Chore::Tidy => tidy::check(),
     };

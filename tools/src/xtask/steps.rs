@@ -1,12 +1,15 @@
 //! The steps of `cargo xtask test`, in the order in which they run: quick ones first.
 
+use crate::count::Count;
 use crate::run::Done;
-use crate::{install, tidy};
+use crate::{fuzz, install, tidy};
 
 /// What a step does.
 pub enum Work {
     /// Something of ours; one test.
     Own(fn() -> Done),
+    /// Something of ours that counts its own tests.
+    Chore(fn() -> Done<Count>),
     /// Cargo with these arguments; the tests that it reports are counted.
     Cargo(&'static [&'static str]),
     /// Scripts of the client tests with their arguments; the tests that they report are counted.
@@ -58,6 +61,7 @@ pub const STEPS: &[Step] = &[
     step("doctest", "the examples in the documentation", Work::Cargo(
         &["test", "--workspace", "--all-features", "--doc"],
     )),
+    step("fuzz", "some of the fuzz targets, for a short time", Work::Chore(fuzz::rotated)),
     step("release", "the server that the next steps start", Work::Cargo(RELEASE)),
     step("corpus", "a thousand pictures and some videos", Work::Clients(&[("corpus.py", &[])])),
     step("first-start", "the printed commands, keys and settings", Work::Clients(&[("first_start.py", &[])])),
@@ -67,5 +71,16 @@ pub const STEPS: &[Step] = &[
     step("roundtrip", "awscli and boto3: the corpus in and out, byte for byte", Work::Clients(
         &[("roundtrip.py", &[])],
     )),
+    step("awscli", "the AWS command line, Debian's and the newest, over http and TLS", Work::Clients(
+        &[("with_awscli.py", &[])],
+    )),
+    step("boto3", "boto3, over http and TLS", Work::Clients(&[("with_boto3.py", &[])])),
+    step("rclone", "rclone, over http and TLS", Work::Clients(&[("with_rclone.py", &[])])),
+    step("s3cmd", "s3cmd, over http and TLS", Work::Clients(&[("with_s3cmd.py", &[])])),
+    step("restic", "restic, over http and TLS", Work::Clients(&[("with_restic.py", &[])])),
+    step("minio", "minio-py, over http and TLS", Work::Clients(&[("with_minio.py", &[])])),
+    step("node", "the AWS SDK for JavaScript as Misskey and PeerTube use it", Work::Clients(&[("with_node.py", &[])])),
+    step("ruby", "the AWS SDK for Ruby as Mastodon calls it", Work::Clients(&[("with_ruby.py", &[])])),
+    step("clean-up", "5,000 keys removed by batches", Work::Clients(&[("clean_up.py", &["--keys", "5000"])])),
     step("kill", "kill -9 under load, 20 times", Work::Clients(&[("kill.py", &["--rounds", "20"])])),
 ];

@@ -54,6 +54,7 @@ pub fn run(args: &Args) -> Done {
 fn perform(work: &Work) -> Count {
     match work {
         Work::Own(own) => outcome(own()),
+        Work::Chore(chore) => chore().unwrap_or_else(|why| outcome(Err(why))),
         Work::Cargo(arguments) => counted(run::cargo(arguments)),
         Work::Clients(scripts) => {
             let mut total = Count::default();

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The folders of our crates.
-const CRATES: [&str; 4] = ["benches", "engine", "server", "tools"];
+const CRATES: [&str; 5] = ["benches", "engine", "fuzz", "server", "tools"];
 
 /// Lines after which a file asks to be two, which is printed, and after which it must be.
 const LINES_ASKING: usize = 500;
