@@ -68,6 +68,7 @@ pub const STEPS: &[Step] = &[
     step("bad-input", "stores, bodies and disks that are not as they should be", Work::Clients(
         &[("bad_input.py", &[])],
     )),
+    step("admin", "tenants, keys, buckets and figures through the commands", Work::Clients(&[("admin.py", &[])])),
     step("roundtrip", "awscli and boto3: the corpus in and out, byte for byte", Work::Clients(
         &[("roundtrip.py", &[])],
     )),
