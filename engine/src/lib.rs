@@ -67,6 +67,7 @@ pub use stats::Stats;
 #[cfg(any(test, feature = "sim"))]
 pub use store::Stepper;
 pub use store::{
-    Attributes, BlobReader, BlobWriter, CHUNK_BYTES, CompletePart, Condition, Content, DiskUse,
-    Health, ListEntry, ListPage, Object, Options, PARTS_MAX, Part, StagedBlob, Store, Upload,
+    Attributes, BlobReader, BlobWriter, CHUNK_BYTES, CompletePart, Condition, Content,
+    DELETE_MANY_MAX, Deletion, DiskUse, Health, ListEntry, ListPage, Object, Options, PARTS_MAX,
+    Part, StagedBlob, Store, Upload,
 };

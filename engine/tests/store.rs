@@ -266,6 +266,12 @@ fn names_are_deleted_copied_listed_and_conditional() {
             .copy(&source, bucket, b"d", None, Condition::IfAbsent)
             .await;
         assert!(matches!(taken, Err(Error::PreconditionFailed)));
+        let etag = || Condition::IfMatch(source.etag.clone());
+        let gone = store.copy(&source, bucket, b"e", None, etag()).await;
+        assert!(matches!(gone, Err(Error::NoSuchKey)));
+        assert!(!store.delete(bucket, b"e", etag()).await.unwrap());
+        let absent = store.delete(bucket, b"e", Condition::IfPresent).await;
+        assert!(matches!(absent, Err(Error::PreconditionFailed)));
         assert!(store.delete(bucket, b"c", Condition::None).await.unwrap());
         assert!(!store.delete(bucket, b"c", Condition::None).await.unwrap());
         assert!(matches!(

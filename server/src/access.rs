@@ -6,6 +6,7 @@
 
 use crate::context::RequestContext;
 use crate::errors;
+use crate::second_pass::Verified;
 use moraine_engine::Store;
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{S3Auth, SecretKey};
@@ -40,22 +41,28 @@ impl S3Access for Access {
             .cloned()
             .ok_or_else(|| s3_error!(InternalError, "the request has no context"))?;
         context.set_operation(operation(cx.s3_op().name()).map_or("Other", |(name, _)| name));
-        self.check_with(cx, &context).map_err(|mut error| {
-            context.set_error(error.code().as_str());
-            errors::complete(&mut error, &context);
-            error
-        })
+        let verified = cx.extensions_mut().get::<Verified>().cloned();
+        self.check_with(cx, &context, verified.as_ref())
+            .map_err(|mut error| {
+                context.set_error(error.code().as_str());
+                errors::complete(&mut error, &context);
+                error
+            })
     }
 }
 
 impl Access {
-    fn check_with(&self, cx: &S3AccessContext<'_>, context: &RequestContext) -> S3Result<()> {
+    fn check_with(
+        &self,
+        cx: &S3AccessContext<'_>,
+        context: &RequestContext,
+        verified: Option<&Verified>,
+    ) -> S3Result<()> {
         let denied = || s3_error!(AccessDenied);
-        let credentials = cx.credentials().ok_or_else(denied)?;
-        let key = self
-            .0
-            .access_key(&credentials.access_key)
-            .ok_or_else(denied)?;
+        let signed = cx.credentials().map(|it| it.access_key.as_str());
+        let access_key = signed.or(verified.map(Verified::access_key));
+        let key = access_key.and_then(|it| self.0.access_key(it));
+        let key = key.ok_or_else(denied)?;
         context.set_tenant(key.tenant);
         context.set_access_key(&key.access_key);
         if let Some(owner) = cx.headers().get("x-amz-expected-bucket-owner")

@@ -1,21 +1,19 @@
 //! What belongs to a name and not to its bytes: from the headers of a write, and back to the headers of a read.
 
+use crate::acl;
+use crate::conditions;
 use crate::config::Limits;
 use http::HeaderMap;
 use http::header::{
     CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_TYPE, EXPIRES,
-    HeaderName,
+    HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH,
 };
-use moraine_engine::{Acl, Attributes, Condition};
-use s3s::dto::{ETagCondition, Metadata, StorageClass, Timestamp, TimestampFormat};
+use moraine_engine::{Attributes, Condition, TenantId};
+use s3s::dto::Metadata;
 use s3s::{S3Result, s3_error};
 
 /// Headers of a write that ask for something that is not there. Taking them and doing nothing would be a lie.
-const NOT_IMPLEMENTED: [&str; 14] = [
-    "x-amz-grant-full-control",
-    "x-amz-grant-read",
-    "x-amz-grant-read-acp",
-    "x-amz-grant-write-acp",
+const NOT_IMPLEMENTED: [&str; 10] = [
     "x-amz-object-lock-legal-hold",
     "x-amz-object-lock-mode",
     "x-amz-object-lock-retain-until-date",
@@ -31,12 +29,35 @@ const NOT_IMPLEMENTED: [&str; 14] = [
 /// The type of an object that was stored without one.
 pub const DEFAULT_CONTENT_TYPE: &str = "binary/octet-stream";
 
-/// The attributes that the headers of a write ask for. Checksums are filled in once they were verified.
-pub fn from_request(
-    headers: &HeaderMap,
-    metadata: Option<Metadata>,
-    storage_class: Option<&StorageClass>,
-) -> S3Result<Attributes> {
+/// The attributes that the headers of a write by `owner` ask for. Checksums are filled in once they were verified.
+pub fn from_request(headers: &HeaderMap, owner: TenantId) -> S3Result<Attributes> {
+    refuse_unsupported(headers)?;
+    Ok(Attributes {
+        content_type: text(headers, &CONTENT_TYPE)?,
+        cache_control: text(headers, &CACHE_CONTROL)?,
+        content_disposition: text(headers, &CONTENT_DISPOSITION)?,
+        content_encoding: text(headers, &CONTENT_ENCODING)?.and_then(|it| without_aws_chunked(&it)),
+        content_language: text(headers, &CONTENT_LANGUAGE)?,
+        expires: text(headers, &EXPIRES)?,
+        metadata: user_metadata(headers)?,
+        acl: acl::from_headers(headers, owner)?.unwrap_or_default(),
+        storage_class: storage_class(headers)?,
+        ..Attributes::default()
+    })
+}
+
+/// The attributes of a copy that takes its source's: all but the ACL and the storage class, which S3 never copies.
+pub fn of_copy(source: &Attributes, headers: &HeaderMap, owner: TenantId) -> S3Result<Attributes> {
+    refuse_unsupported(headers)?;
+    Ok(Attributes {
+        acl: acl::from_headers(headers, owner)?.unwrap_or_default(),
+        storage_class: storage_class(headers)?,
+        ..source.clone()
+    })
+}
+
+/// Refuses a write that asks for what is not there.
+fn refuse_unsupported(headers: &HeaderMap) -> S3Result<()> {
     refuse(headers, &NOT_IMPLEMENTED)?;
     if headers
         .get("x-amz-tagging")
@@ -47,27 +68,36 @@ pub fn from_request(
             "x-amz-tagging is not implemented"
         ));
     }
-    let mut metadata: Vec<(String, String)> = metadata.unwrap_or_default().into_iter().collect();
+    Ok(())
+}
+
+fn storage_class(headers: &HeaderMap) -> S3Result<Option<String>> {
+    text(headers, &HeaderName::from_static("x-amz-storage-class"))
+}
+
+/// User metadata, in the order of its names. Values are kept as they were sent: one in RFC 2047's coding comes back in the
+/// very same, and one in bare UTF-8 comes back in that coding, as from S3.
+fn user_metadata(headers: &HeaderMap) -> S3Result<Vec<(String, String)>> {
+    let mut metadata = Vec::new();
+    for name in headers.keys() {
+        let Some(short) = name.as_str().strip_prefix("x-amz-meta-") else {
+            continue;
+        };
+        let value = headers.get(name).map(|it| it.as_bytes().trim_ascii());
+        let value = std::str::from_utf8(value.unwrap_or_default());
+        let value = value.map_err(|_| s3_error!(InvalidArgument, "{name} is not UTF-8"))?;
+        if !short.is_empty() {
+            metadata.push((short.to_owned(), value.to_owned()));
+        }
+    }
     metadata.sort_unstable();
-    let bytes: usize = metadata
+    let lengths = metadata
         .iter()
-        .map(|(name, value)| name.len() + value.len())
-        .sum();
-    if bytes > Limits::METADATA_BYTES_MAX {
+        .map(|(name, value)| name.len() + value.len());
+    if lengths.sum::<usize>() > Limits::METADATA_BYTES_MAX {
         return Err(s3_error!(MetadataTooLarge));
     }
-    Ok(Attributes {
-        content_type: text(headers, &CONTENT_TYPE)?,
-        cache_control: text(headers, &CACHE_CONTROL)?,
-        content_disposition: text(headers, &CONTENT_DISPOSITION)?,
-        content_encoding: text(headers, &CONTENT_ENCODING)?.and_then(|it| without_aws_chunked(&it)),
-        content_language: text(headers, &CONTENT_LANGUAGE)?,
-        expires: text(headers, &EXPIRES)?,
-        metadata,
-        acl: acl(headers)?,
-        storage_class: storage_class.map(|it| it.as_str().to_owned()),
-        ..Attributes::default()
-    })
+    Ok(metadata)
 }
 
 /// Refuses a request with one of the headers in `names`.
@@ -79,14 +109,16 @@ pub fn refuse(headers: &HeaderMap, names: &[&str]) -> S3Result<()> {
 }
 
 /// The condition of a conditional write.
-pub fn condition(
-    if_match: Option<ETagCondition>,
-    if_none_match: Option<ETagCondition>,
-) -> S3Result<Condition> {
-    match (if_match, if_none_match) {
-        (None, None) => Ok(Condition::None),
-        (None, Some(ETagCondition::Any)) => Ok(Condition::IfAbsent),
-        (Some(ETagCondition::ETag(etag)), None) => Ok(Condition::IfMatch(etag.into_value())),
+///
+/// S3 answers 409 to a conditional write that another one overtakes. Here it waits for the other and is judged then, so it
+/// is done or 412, and never 409.
+pub fn condition(headers: &HeaderMap) -> S3Result<Condition> {
+    match (one(headers, &IF_MATCH)?, one(headers, &IF_NONE_MATCH)?) {
+        (None | Some(""), None | Some("")) => Ok(Condition::None),
+        (None | Some(""), Some("*")) => Ok(Condition::IfAbsent),
+        (Some(etag), None | Some("")) if etag != "*" => {
+            Ok(Condition::IfMatch(conditions::unquoted(etag).to_owned()))
+        }
         _ => Err(s3_error!(
             NotImplemented,
             "a write takes 'If-None-Match: *' or 'If-Match: ETAG', and no other condition"
@@ -94,19 +126,22 @@ pub fn condition(
     }
 }
 
-/// The canned ACL. The two that open an object to those with any account are refused: there is no such thing here.
-fn acl(headers: &HeaderMap) -> S3Result<Acl> {
-    match headers.get("x-amz-acl").map(|value| value.as_bytes()) {
-        // The owner of a bucket owns every object in it.
-        None | Some(b"" | b"private" | b"bucket-owner-full-control" | b"bucket-owner-read") => {
-            Ok(Acl::Private)
-        }
-        Some(b"public-read") => Ok(Acl::PublicRead),
-        Some(b"public-read-write" | b"authenticated-read" | b"aws-exec-read") => Err(s3_error!(
-            NotImplemented,
-            "this canned ACL is not implemented"
-        )),
-        Some(_) => Err(s3_error!(InvalidArgument, "x-amz-acl is not a canned ACL")),
+/// The condition of a conditional deletion: of a key that does not exist nothing is protected, unless it must exist.
+pub fn delete_condition(headers: &HeaderMap) -> S3Result<Condition> {
+    match one(headers, &IF_MATCH)? {
+        None | Some("") => Ok(Condition::None),
+        Some("*") => Ok(Condition::IfPresent),
+        Some(etag) => Ok(Condition::IfMatch(conditions::unquoted(etag).to_owned())),
+    }
+}
+
+/// The value of a header that is given once, if it is given.
+fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> S3Result<Option<&'a str>> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next().map(|value| value.to_str());
+    match (value.transpose(), values.next()) {
+        (Ok(value), None) => Ok(value.map(str::trim)),
+        _ => Err(s3_error!(InvalidArgument, "{name} is not one ETag")),
     }
 }
 
@@ -137,14 +172,16 @@ pub fn metadata(attributes: &Attributes) -> Option<Metadata> {
     (!metadata.is_empty()).then_some(metadata)
 }
 
-/// The stored `Expires` as `s3s` sends it.
-pub fn expires(attributes: &Attributes) -> Option<Timestamp> {
-    Timestamp::parse(TimestampFormat::HttpDate, attributes.expires.as_deref()?).ok()
+/// The stored `Expires`, as it was sent: `s3s` would only let dates pass.
+pub fn expires(attributes: &Attributes) -> Option<HeaderValue> {
+    HeaderValue::from_bytes(attributes.expires.as_deref()?.as_bytes()).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const OWNER: TenantId = TenantId(7);
 
     fn with(name: &'static str, value: &'static str) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -169,49 +206,43 @@ mod tests {
     }
 
     #[test]
-    fn canned_acls() {
-        assert_eq!(acl(&HeaderMap::new()).unwrap(), Acl::Private);
-        assert_eq!(
-            acl(&with("x-amz-acl", "public-read")).unwrap(),
-            Acl::PublicRead
-        );
-        assert_eq!(
-            code(acl(&with("x-amz-acl", "authenticated-read"))),
-            "NotImplemented"
-        );
-        assert_eq!(
-            code(acl(&with("x-amz-acl", "everybody"))),
-            "InvalidArgument"
-        );
-    }
-
-    #[test]
     fn what_cannot_be_done_is_refused() {
-        for name in NOT_IMPLEMENTED {
-            assert_eq!(
-                code(from_request(&with(name, "x"), None, None)),
-                "NotImplemented"
-            );
+        for name in NOT_IMPLEMENTED.into_iter().chain(["x-amz-tagging"]) {
+            let headers = with(name, "x");
+            assert_eq!(code(from_request(&headers, OWNER)), "NotImplemented");
+            let copied = of_copy(&Attributes::default(), &headers, OWNER);
+            assert_eq!(code(copied), "NotImplemented");
         }
     }
 
     #[test]
     fn metadata_is_bounded() {
-        let metadata =
-            |bytes: usize| Some(Metadata::from([("k".to_owned(), "v".repeat(bytes - 1))]));
-        assert!(
-            from_request(
-                &HeaderMap::new(),
-                metadata(Limits::METADATA_BYTES_MAX),
-                None
-            )
-            .is_ok()
-        );
-        let result = from_request(
-            &HeaderMap::new(),
-            metadata(Limits::METADATA_BYTES_MAX + 1),
-            None,
-        );
+        let metadata = |bytes: usize| {
+            let mut headers = HeaderMap::new();
+            let value = "v".repeat(bytes - 1).parse().unwrap();
+            headers.insert("x-amz-meta-k", value);
+            from_request(&headers, OWNER)
+        };
+        assert!(metadata(Limits::METADATA_BYTES_MAX).is_ok());
+        let result = metadata(Limits::METADATA_BYTES_MAX + 1);
         assert_eq!(code(result), "MetadataTooLarge");
+    }
+
+    #[test]
+    fn write_conditions() {
+        let condition = |name, value| condition(&with(name, value));
+        let is = |name, value, expected| assert_eq!(condition(name, value).unwrap(), expected);
+        let etag = || Condition::IfMatch("abc".to_owned());
+        is("x-other", "x", Condition::None);
+        is("if-none-match", "*", Condition::IfAbsent);
+        is("if-match", "\"abc\"", etag());
+        is("if-match", "abc", etag());
+        assert_eq!(code(condition("if-match", "*")), "NotImplemented");
+        assert_eq!(code(condition("if-none-match", "\"a\"")), "NotImplemented");
+        let present = delete_condition(&with("if-match", "*"));
+        assert_eq!(present.unwrap(), Condition::IfPresent);
+        let mut twice = with("if-match", "a");
+        twice.append("if-match", "b".parse().unwrap());
+        assert_eq!(code(super::condition(&twice)), "InvalidArgument");
     }
 }

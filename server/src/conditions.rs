@@ -17,22 +17,52 @@ pub enum Verdict {
     Failed,
 }
 
+/// The names of the four headers.
+pub struct Names {
+    if_match: HeaderName,
+    if_none_match: HeaderName,
+    if_modified_since: HeaderName,
+    if_unmodified_since: HeaderName,
+}
+
+impl Names {
+    /// Of what is read.
+    pub const OF_READ: Self = Self {
+        if_match: IF_MATCH,
+        if_none_match: IF_NONE_MATCH,
+        if_modified_since: IF_MODIFIED_SINCE,
+        if_unmodified_since: IF_UNMODIFIED_SINCE,
+    };
+    /// Of what is copied from.
+    pub const OF_SOURCE: Self = Self {
+        if_match: HeaderName::from_static("x-amz-copy-source-if-match"),
+        if_none_match: HeaderName::from_static("x-amz-copy-source-if-none-match"),
+        if_modified_since: HeaderName::from_static("x-amz-copy-source-if-modified-since"),
+        if_unmodified_since: HeaderName::from_static("x-amz-copy-source-if-unmodified-since"),
+    };
+}
+
 /// Judges the conditions in `headers` for an object with `etag` (without quotes) that was last modified at `modified_ms`.
 pub fn judge(headers: &HeaderMap, etag: &str, modified_ms: u64) -> Verdict {
-    if headers.contains_key(IF_MATCH) {
-        if !matches_any(headers, &IF_MATCH, etag) {
+    judge_by(&Names::OF_READ, headers, etag, modified_ms)
+}
+
+/// The same, by other names.
+pub fn judge_by(names: &Names, headers: &HeaderMap, etag: &str, modified_ms: u64) -> Verdict {
+    if headers.contains_key(&names.if_match) {
+        if !matches_any(headers, &names.if_match, etag) {
             return Verdict::Failed;
         }
-    } else if let Some(since) = date(headers, &IF_UNMODIFIED_SINCE)
+    } else if let Some(since) = date(headers, &names.if_unmodified_since)
         && seconds(modified_ms) > since
     {
         return Verdict::Failed;
     }
-    if headers.contains_key(IF_NONE_MATCH) {
-        if matches_any(headers, &IF_NONE_MATCH, etag) {
+    if headers.contains_key(&names.if_none_match) {
+        if matches_any(headers, &names.if_none_match, etag) {
             return Verdict::NotModified;
         }
-    } else if let Some(since) = date(headers, &IF_MODIFIED_SINCE)
+    } else if let Some(since) = date(headers, &names.if_modified_since)
         && seconds(modified_ms) <= since
     {
         return Verdict::NotModified;

@@ -2,12 +2,13 @@
 //!
 //! It travels through `s3s` as a request extension. Every cell is written at most once.
 
-use crate::body::BodyFault;
+use crate::body::{BodyFault, Late};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use moraine_engine::TenantId;
 use s3s::{S3Request, S3Result, s3_error};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tracing::Dispatch;
 
 /// What is known about one request.
@@ -29,6 +30,8 @@ pub struct RequestContext {
     entered: AtomicBool,
     body_ended: AtomicBool,
     bytes_in: AtomicU64,
+    verbatim: OnceLock<(HeaderName, HeaderValue)>,
+    late: Mutex<Option<Late>>,
 }
 
 impl RequestContext {
@@ -53,6 +56,8 @@ impl RequestContext {
             entered: AtomicBool::new(false),
             body_ended: AtomicBool::new(false),
             bytes_in: AtomicU64::new(0),
+            verbatim: OnceLock::new(),
+            late: Mutex::new(None),
         })
     }
 
@@ -103,6 +108,27 @@ impl RequestContext {
     /// Notes the S3 error code of the answer.
     pub fn set_error(&self, code: &str) {
         let _ = self.error.set(code.to_owned());
+    }
+
+    /// A header of the answer that `s3s` has no room for as it is.
+    pub fn verbatim(&self) -> HeaderMap {
+        self.verbatim.get().cloned().into_iter().collect()
+    }
+
+    /// Notes a header of the answer that `s3s` has no room for as it is.
+    pub fn set_verbatim(&self, name: HeaderName, value: HeaderValue) {
+        let _ = self.verbatim.set((name, value));
+    }
+
+    /// The rest of an answer that begins before its work is done, once.
+    pub fn take_late(&self) -> Option<Late> {
+        let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
+        late.take()
+    }
+
+    /// Notes the rest of an answer that begins before its work is done.
+    pub fn set_late(&self, late: Late) {
+        *self.late.lock().unwrap_or_else(PoisonError::into_inner) = Some(late);
     }
 
     /// What went wrong with the body, if anything did.

@@ -1,14 +1,18 @@
 //! The operations as `s3s` calls them. Whatever is not listed here answers `NotImplemented`.
 
+use crate::completions::Completions;
 use crate::config::ServerConfig;
 use crate::context::RequestContext;
 use crate::errors;
 use crate::metrics::Metrics;
 use crate::ops;
-use moraine_engine::{Bucket, Error, Store};
+use crate::second_pass;
+use moraine_engine::{BlobReader, Bucket, Error, Object, Store, Tenant};
 use s3s::dto::*;
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
+use std::ops::Range;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 use tracing::instrument::WithSubscriber;
 
 /// What every operation works with.
@@ -20,9 +24,51 @@ pub struct Door {
     pub metrics: Arc<Metrics>,
     /// The limits.
     pub config: Arc<ServerConfig>,
+    /// The copies that may read their source now.
+    pub copies: Arc<Semaphore>,
+    /// The uploads that were completed lately.
+    pub completions: Arc<Completions>,
 }
 
 impl Door {
+    /// A door to `store`.
+    pub fn new(store: Store, config: Arc<ServerConfig>, metrics: Arc<Metrics>) -> Self {
+        Self {
+            store,
+            metrics,
+            config,
+            copies: Arc::new(Semaphore::new(ops::copying::COPIES_MAX)),
+            completions: Arc::default(),
+        }
+    }
+
+    /// The tenant who signed the request.
+    pub fn tenant(&self, context: &RequestContext) -> S3Result<Tenant> {
+        let id = context.tenant().ok_or_else(|| s3_error!(AccessDenied))?;
+        let mut tenants = self.store.tenants().into_iter();
+        tenants
+            .find(|tenant| tenant.id == id)
+            .ok_or_else(|| s3_error!(AccessDenied))
+    }
+
+    /// Prepares to read a range of an object, in bounded time.
+    pub async fn read(
+        &self,
+        context: &RequestContext,
+        object: &Object,
+        range: Range<u64>,
+    ) -> S3Result<BlobReader> {
+        let opened =
+            tokio::time::timeout(self.config.limits.read_wait, self.store.read(object, range));
+        match opened.await {
+            Ok(opened) => opened.map_err(self.failed(context)),
+            Err(_) => {
+                tracing::warn!(request = %context.id, "a read waited too long to begin");
+                Err(errors::slow_down())
+            }
+        }
+    }
+
     /// The bucket of that name, if it belongs to the tenant who signed the request. The access check has asked the same;
     /// here it also holds for a bucket that appeared in between.
     pub fn bucket(&self, context: &RequestContext, name: &str) -> S3Result<Bucket> {
@@ -50,7 +96,8 @@ impl Door {
     ) -> S3Result<S3Response<T>> {
         context.set_entered();
         let result = operation.with_subscriber(context.log.clone()).await;
-        result.map(S3Response::new).map_err(|mut error| {
+        let answer = |output| S3Response::with_headers(output, context.verbatim());
+        result.map(answer).map_err(|mut error| {
             context.set_error(error.code().as_str());
             errors::complete(&mut error, context);
             error
@@ -63,7 +110,8 @@ macro_rules! operations {
         #[async_trait::async_trait]
         impl S3 for Door {
             $(
-                async fn $operation(&self, request: S3Request<$input>) -> S3Result<S3Response<$output>> {
+                async fn $operation(&self, mut request: S3Request<$input>) -> S3Result<S3Response<$output>> {
+                    second_pass::restore(&mut request);
                     let context = RequestContext::of(&request)?;
                     self.enter(&context, ops::$operation::run(self, &context, request)).await
                 }

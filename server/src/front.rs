@@ -4,18 +4,22 @@
 //! and headers, and every refused request is an error to it. Our own lines are written here and in the operations.
 
 use crate::access::{Access, Keys};
-use crate::body::{Metered, OneDeclaration, Supervision, Watched};
+use crate::body::{Metered, OneDeclaration, Supervision, Watched, readable};
 use crate::book::Book;
 use crate::config::{Limits, ServerConfig};
 use crate::context::RequestContext;
 use crate::door::Door;
+use crate::error_subject;
 use crate::errors;
 use crate::guards::{self, Proof};
 use crate::metrics::Metrics;
 use crate::patience::Pressed;
 use crate::public;
 use crate::restate;
-use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, HeaderValue, TRANSFER_ENCODING};
+use crate::second_pass::SecondPass;
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING,
+};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::{Body as _, Incoming};
@@ -42,24 +46,13 @@ pub struct Front {
 impl Front {
     /// A front before `store`.
     pub fn new(store: Store, config: Arc<ServerConfig>, metrics: Arc<Metrics>) -> Self {
-        let door = Door {
-            store: store.clone(),
-            metrics,
-            config,
-        };
-        let mut s3_config = S3Config::default();
-        s3_config.xml_max_body_size = Limits::XML_BYTES_MAX;
-        // Forms are refused by the guards; should one pass, it finds no room.
-        s3_config.post_object_max_file_size = 0;
-        let mut builder = S3ServiceBuilder::new(door.clone());
-        builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(s3_config))));
-        builder.set_auth(Keys(store.clone()));
-        builder.set_access(Access(store));
-        // No host parser: every host names the server, never a bucket.
+        let door = Door::new(store.clone(), config, metrics);
+        let mut first = service(&door);
+        first.set_route(SecondPass(service(&door).build()));
         Self {
-            supervision: Arc::new(Supervision::new(door.store.clone(), &door.config.limits)),
+            supervision: Arc::new(Supervision::new(store, &door.config.limits)),
             door,
-            s3: builder.build(),
+            s3: first.build(),
         }
     }
 
@@ -104,6 +97,7 @@ impl Front {
             }
             None => self.signed(parts, body, &context).await,
         };
+        response = document(response, &book.path);
         close |= has_body && !context.body_arrived();
         if close {
             response
@@ -133,9 +127,23 @@ impl Front {
         let response = result.unwrap_or_else(|error| broken(error, context));
         match explain(&response, aws_chunked, context) {
             Some(error) => refuse(error, context),
-            None => corrected(response, head),
+            None => corrected(begun(response, context), head),
         }
     }
+}
+
+/// `s3s` as it is needed here.
+fn service(door: &Door) -> S3ServiceBuilder {
+    let mut config = S3Config::default();
+    config.xml_max_body_size = Limits::XML_BYTES_MAX;
+    // Forms are refused by the guards; should one pass, it finds no room.
+    config.post_object_max_file_size = 0;
+    let mut builder = S3ServiceBuilder::new(door.clone());
+    builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
+    builder.set_auth(Keys(door.store.clone()));
+    builder.set_access(Access(door.store.clone()));
+    // No host parser: every host names the server, never a bucket.
+    builder
 }
 
 /// The error behind a refusal of `s3s` that neither an operation nor the access check gave.
@@ -175,6 +183,17 @@ fn body_at_fault(
     }
 }
 
+/// An answer that goes on while its work is done, if it is one.
+fn begun(mut response: Response<Body>, context: &RequestContext) -> Response<Body> {
+    if let Some(late) = context.take_late() {
+        *response.body_mut() = Body::http_body_unsync(late);
+        let xml = HeaderValue::from_static("application/xml");
+        response.headers_mut().insert(CONTENT_TYPE, xml);
+        response.headers_mut().remove(CONTENT_LENGTH);
+    }
+    response
+}
+
 /// Sets right what `s3s` does not know of HTTP and XML: 206 for HEAD, no body with 304, one declaration.
 fn corrected(mut response: Response<Body>, head: bool) -> Response<Body> {
     if head && response.status() == StatusCode::OK && response.headers().contains_key(CONTENT_RANGE)
@@ -186,6 +205,32 @@ fn corrected(mut response: Response<Body>, head: bool) -> Response<Body> {
     }
     if response.status() == StatusCode::NOT_MODIFIED {
         *response.body_mut() = Body::empty();
+    }
+    response
+}
+
+/// Makes an answer that is one XML document readable for every parser, and lets an error say what it is about.
+fn document(mut response: Response<Body>, path: &str) -> Response<Body> {
+    let is_xml = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|it| it.as_bytes() == b"application/xml");
+    // What is streamed has no bytes yet: objects, and the long answer that is looked after elsewhere.
+    let written = response
+        .body()
+        .bytes()
+        .filter(|it| is_xml && !it.is_empty());
+    let Some(mut document) = written else {
+        return response;
+    };
+    let length = document.len();
+    if response.status().is_client_error() || response.status().is_server_error() {
+        document = error_subject::named(document, path);
+    }
+    document = readable(document);
+    if document.len() != length {
+        response.headers_mut().remove(CONTENT_LENGTH);
+        *response.body_mut() = Body::from(document);
     }
     response
 }

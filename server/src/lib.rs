@@ -10,17 +10,20 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod acl;
 mod admin;
 mod admission;
 mod attributes;
 mod body;
 mod book;
 mod checksum;
+mod completions;
 mod conditions;
 mod config;
 mod connection;
 mod context;
 mod door;
+mod error_subject;
 mod errors;
 mod front;
 #[cfg(feature = "fuzzing")]
@@ -36,8 +39,10 @@ mod public;
 mod range;
 mod refusal;
 mod restate;
+mod second_pass;
 mod server;
 mod signed_headers;
+mod versions;
 mod wire;
 
 pub use config::{Limits, ServerConfig};

@@ -128,11 +128,7 @@ async fn give(
     let body = if head {
         Body::empty()
     } else {
-        let reader = door
-            .store
-            .read(object, bytes)
-            .await
-            .map_err(|error| errors::from_engine(&error, context, &door.metrics))?;
+        let reader = door.read(context, object, bytes).await?;
         let body = BlobBody::start(
             reader,
             length,
@@ -244,7 +240,8 @@ fn split(path: &str) -> S3Result<Option<(String, Vec<u8>)>> {
     Ok(Some((bucket, key)))
 }
 
-fn decode(text: &str) -> Option<Vec<u8>> {
+/// The bytes of a percent-encoded text; `None` if a `%` is not followed by two hexadecimal digits.
+pub fn decode(text: &str) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {

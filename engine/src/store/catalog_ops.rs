@@ -178,7 +178,8 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::BucketExists`]; [`Error::NoSuchTenant`]; [`Error::TooMany`]; [`Error::Invalid`] for a name that is not 3 to
-    /// 63 lower-case letters, digits, dots and hyphens, beginning and ending with a letter or digit.
+    /// 63 lower-case letters, digits, dots and hyphens, beginning and ending with a letter or digit, or that is an IP address
+    /// or begins with `xn--`.
     pub async fn create_bucket(
         &self,
         tenant: TenantId,
@@ -308,13 +309,16 @@ fn check_bucket_name(name: &str) -> Result<()> {
         && bytes.iter().all(|byte| inner(*byte))
         && bytes.first().is_some_and(|byte| plain(*byte))
         && bytes.last().is_some_and(|byte| plain(*byte))
-        && !name.contains("..");
+        && !name.contains("..")
+        // Names that S3 clients refuse, or that the host of a URL cannot be.
+        && name.parse::<std::net::Ipv4Addr>().is_err()
+        && !name.starts_with("xn--");
     if good {
         Ok(())
     } else {
         Err(Error::Invalid {
             what: "bucket name",
-            why: "it has 3 to 63 lower-case letters, digits, dots and hyphens",
+            why: "it has 3 to 63 lower-case letters, digits, dots and hyphens, and is no IP address",
         })
     }
 }

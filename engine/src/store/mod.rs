@@ -6,6 +6,7 @@
 //! | `blob_writer`, `ingest` | a body in: extents, hashes, dedup |
 //! | `read`, `fetch` | a body out: verified, in bounded chunks |
 //! | `object` | names: put, head, delete, copy, list |
+//! | `batch_delete` | many deletions that share syncs |
 //! | `upload`, `part_list`, `assemble` | multipart uploads |
 //! | `catalog_ops`, `catalog_edit` | tenants, access keys, buckets |
 //! | `usage` | how much the store holds: names, content, disk |
@@ -18,6 +19,7 @@
 
 mod applier;
 mod assemble;
+mod batch_delete;
 mod blob_writer;
 mod catalog_edit;
 mod catalog_ops;
@@ -45,6 +47,7 @@ mod upload;
 mod usage;
 mod workers;
 
+pub use batch_delete::{DELETE_MANY_MAX, Deletion};
 pub use blob_writer::{BlobWriter, StagedBlob};
 pub use object::{Attributes, Condition, ListEntry, ListPage, Object};
 pub use read::{BlobReader, CHUNK_BYTES};

@@ -75,6 +75,8 @@ pub enum Condition {
     IfAbsent,
     /// The key has this ETag.
     IfMatch(String),
+    /// There is such a key.
+    IfPresent,
 }
 
 /// A page of a listing.
@@ -151,16 +153,17 @@ impl Object {
 }
 
 impl Condition {
+    /// Whether a write may be done. An ETag that is wanted of a key that does not exist is another error than a wrong one:
+    /// whoever wants to replace an object must learn that it is gone.
     pub(crate) fn check(&self, current: Option<&Object>) -> Result<()> {
-        let holds = match self {
-            Self::None => true,
-            Self::IfAbsent => current.is_none(),
-            Self::IfMatch(etag) => current.is_some_and(|object| object.etag == *etag),
-        };
-        if holds {
-            Ok(())
-        } else {
-            Err(Error::PreconditionFailed)
+        match (self, current) {
+            (Self::None, _) | (Self::IfAbsent, None) => Ok(()),
+            (Self::IfAbsent, Some(_)) => Err(Error::PreconditionFailed),
+            (Self::IfMatch(_), None) => Err(Error::NoSuchKey),
+            (Self::IfMatch(etag), Some(object)) if object.etag == *etag => Ok(()),
+            (Self::IfMatch(_), Some(_)) => Err(Error::PreconditionFailed),
+            (Self::IfPresent, None) => Err(Error::PreconditionFailed),
+            (Self::IfPresent, Some(_)) => Ok(()),
         }
     }
 }
@@ -235,7 +238,7 @@ impl Shared {
     }
 }
 
-fn object_key(bucket: BucketId, key: &[u8]) -> Result<NameKey> {
+pub(super) fn object_key(bucket: BucketId, key: &[u8]) -> Result<NameKey> {
     NameKey::object(bucket, key).map_err(|_| Error::Invalid {
         what: "key",
         why: "a key is 1 to 1,024 bytes of UTF-8 without NUL",
@@ -251,8 +254,9 @@ impl Store {
     /// Gives a staged body a name. When this returns, both are durable and visible.
     ///
     /// # Errors
-    /// [`Error::NoSuchBucket`], [`Error::PreconditionFailed`], [`Error::Invalid`], [`Error::NoSpace`],
-    /// [`Error::Poisoned`]: the key is unchanged. If the future is dropped, the key may or may not have changed.
+    /// [`Error::NoSuchBucket`], [`Error::PreconditionFailed`], [`Error::NoSuchKey`] if an ETag is wanted of a key that does
+    /// not exist, [`Error::Invalid`], [`Error::NoSpace`], [`Error::Poisoned`]: the key is unchanged. If the future is
+    /// dropped, the key may or may not have changed.
     pub async fn put(
         &self,
         bucket: BucketId,
@@ -318,7 +322,8 @@ impl Store {
         BlobReader::open(Arc::clone(&self.shared), object, range).await
     }
 
-    /// Deletes a key; whether there was one. When this returns, the deletion is durable.
+    /// Deletes a key; whether there was one. When this returns, the deletion is durable. Where there is none,
+    /// [`Condition::IfMatch`] has nothing to protect: that is no error.
     ///
     /// # Errors
     /// [`Error::NoSuchBucket`], [`Error::PreconditionFailed`], [`Error::NoSpace`], [`Error::Poisoned`]: the key is
@@ -329,7 +334,10 @@ impl Store {
         self.shared.check_bucket(bucket)?;
         let guard = self.shared.locks.write(&key).await;
         let current = self.shared.object(&key).await?;
-        condition.check(current.as_ref())?;
+        match condition.check(current.as_ref()) {
+            Err(Error::NoSuchKey) => return Ok(false),
+            checked => checked?,
+        }
         if current.is_none() {
             return Ok(false);
         }

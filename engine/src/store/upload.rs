@@ -25,7 +25,7 @@ pub const PARTS_MAX: u16 = 10_000;
 /// An upload in progress.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Upload {
-    /// Its id: random.
+    /// Its id: ids of uploads that began later are greater, as far as the clock goes forward.
     pub id: UploadId,
     /// The key that it will become.
     pub key: Vec<u8>,
@@ -116,11 +116,12 @@ impl Store {
         })?;
         let in_bucket = self.shared.locks.read(&bucket_lock(bucket)).await;
         self.shared.check_bucket(bucket)?;
+        let created_ms = self.shared.clock.now_ms();
         let mut bytes = [0; 16];
         self.shared.entropy.fill(&mut bytes);
-        let id = UploadId(bytes);
+        let id = upload_id(created_ms, bytes);
         let mut record = NameRecord {
-            last_modified_ms: self.shared.clock.now_ms(),
+            last_modified_ms: created_ms,
             object_key: Some(object.key),
             ..NameRecord::new(NameKey::upload(bucket, id), None, 0)
         };
@@ -434,6 +435,14 @@ impl Store {
     }
 }
 
+/// An id that begins with the time, in 48 bits, so that ids are in the order of time; ten random bytes follow. Uploads are
+/// listed in that order, and a listing can go on behind an upload that is gone.
+fn upload_id(created_ms: u64, random: [u8; 16]) -> UploadId {
+    let time = u128::from(created_ms) << 80;
+    let rest = u128::from_be_bytes(random) & ((1 << 80) - 1);
+    UploadId((time | rest).to_be_bytes())
+}
+
 /// What all reserved keys of an upload begin with.
 struct UploadPrefix(Vec<u8>);
 
@@ -449,4 +458,16 @@ fn upload_prefix(bucket: BucketId, upload: UploadId) -> UploadPrefix {
     let mut key = NameKey::upload(bucket, upload).key;
     key.truncate(key.len() - size_of::<u16>());
     UploadPrefix(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn later_uploads_have_greater_ids() {
+        let at = |ms| upload_id(ms, [0xAB; 16]);
+        assert_eq!(at(0x0102_0304_0506).0[..7], [1, 2, 3, 4, 5, 6, 0xAB]);
+        assert!(upload_id(1, [0xFF; 16]) < upload_id(2, [0; 16]));
+    }
 }

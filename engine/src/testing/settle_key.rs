@@ -112,6 +112,7 @@ fn holds(condition: &Condition, state: Option<&Value>) -> bool {
         Condition::None => true,
         Condition::IfAbsent => state.is_none(),
         Condition::IfMatch(etag) => state.is_some_and(|value| value.etag == *etag),
+        Condition::IfPresent => state.is_some(),
     }
 }
 

@@ -2,18 +2,22 @@
 
 mod aws_chunked;
 mod blob;
+mod late;
 mod metered;
 mod one_declaration;
 mod structured;
 mod watched;
 pub(crate) mod xml;
+mod xml_text;
 
 #[cfg(feature = "fuzzing")]
 pub use aws_chunked::AwsChunked;
 pub use blob::{BlobBody, BlobBroken};
+pub use late::{Late, document};
 pub use metered::Metered;
 pub use one_declaration::OneDeclaration;
 pub use watched::{Supervision, Watched};
+pub use xml_text::readable;
 
 /// What can be wrong with a body as it comes in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]

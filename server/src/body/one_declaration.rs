@@ -1,8 +1,10 @@
 //! The answer to a long CompleteMultipartUpload, made well-formed.
 //!
 //! `s3s` begins it with an XML declaration, sends blanks while the work goes on, and then, if the work failed, an error
-//! document with a declaration of its own. Two declarations are not XML: the second is left out.
+//! document with a declaration of its own. Two declarations are not XML: the second is left out. What its names hold that XML
+//! cannot carry leaves as references, like everywhere.
 
+use super::readable;
 use bytes::{Buf, Bytes};
 use http_body::{Body, Frame};
 use std::pin::Pin;
@@ -37,7 +39,7 @@ impl Body for OneDeclaration {
         Poll::Ready(frame.map(|frame| {
             frame.map(|frame| {
                 if begun {
-                    frame.map_data(without_declaration)
+                    frame.map_data(|data| readable(without_declaration(data)))
                 } else {
                     frame
                 }

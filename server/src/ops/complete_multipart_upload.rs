@@ -10,12 +10,14 @@ use super::upload_id;
 use super::upload_part::part_number;
 use crate::attributes;
 use crate::checksum::{self, Algorithm};
+use crate::completions::Done;
 use crate::conditions::unquoted;
 use crate::config::Limits;
 use crate::context::RequestContext;
 use crate::door::Door;
-use http::HeaderMap;
-use moraine_engine::{Bucket, Checksum, CompletePart, Condition, Object, Part, Upload};
+use http::header::HOST;
+use http::{HeaderMap, Uri};
+use moraine_engine::{Bucket, Checksum, CompletePart, Condition, Error, Part, Upload};
 use s3s::dto::{CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CompletedPart};
 use s3s::{S3Request, S3Result, s3_error};
 use std::collections::BTreeMap;
@@ -31,26 +33,31 @@ pub async fn run(
     request: S3Request<CompleteMultipartUploadInput>,
 ) -> S3Result<CompleteMultipartUploadOutput> {
     let shared = RequestContext::of(&request)?;
-    let input = request.input;
+    let location = location(&request.uri, &request.headers);
+    let (headers, input) = (request.headers, request.input);
     let bucket = door.bucket(context, &input.bucket)?;
-    let upload = upload_id::find(door, context, &bucket, &input.key, &input.upload_id).await?;
-    let condition = attributes::condition(input.if_match, input.if_none_match)?;
+    let condition = attributes::condition(&headers)?;
     let named = input
         .multipart_upload
         .and_then(|it| it.parts)
         .filter(|parts| !parts.is_empty() && parts.len() <= Limits::PARTS_MAX.into())
         .ok_or_else(|| s3_error!(MalformedXML))?;
     let parts = parts_of(&named)?;
-    let checksums = verify(
-        door,
-        context,
-        &bucket,
-        &upload,
-        &named,
-        &request.headers,
-        input.mpu_object_size,
-    )
-    .await?;
+    let answer = Answer {
+        location,
+        bucket: input.bucket,
+        key: input.key,
+    };
+    let found = upload_id::find(door, context, &bucket, &answer.key, &input.upload_id).await;
+    let upload = match found {
+        Ok(upload) => upload,
+        Err(error) => {
+            let done = repeated(door, &answer.key, &input.upload_id, &parts).await;
+            return done.map(|done| answer.output(done)).ok_or(error);
+        }
+    };
+    let size = input.mpu_object_size;
+    let checksums = verify(door, context, &bucket, &upload, &named, &headers, size).await?;
     let work = Work {
         bucket,
         upload,
@@ -58,11 +65,15 @@ pub async fn run(
         checksums,
         condition,
     };
-    let answer = Answer {
-        bucket: input.bucket,
-        key: input.key,
-    };
     finish(door, &shared, work, answer).await
+}
+
+/// What became of the upload, if it was completed with the same parts a while ago. Its id is not to be guessed, and the
+/// bucket is the tenant's: an upload of another tenant has another id.
+async fn repeated(door: &Door, key: &str, id: &str, parts: &[CompletePart]) -> Option<Done> {
+    let entry = door.completions.find(id.parse().ok()?)?;
+    let done = entry.lock().await.clone()?;
+    done.is(key.as_bytes(), parts).then_some(done)
 }
 
 /// What is left to do once everything was checked.
@@ -74,7 +85,30 @@ struct Work {
     condition: Condition,
 }
 
+impl Work {
+    async fn run(self, door: &Door) -> moraine_engine::Result<Done> {
+        let entry = door.completions.entry(self.upload.id);
+        let mut entry = entry.lock().await;
+        if let Some(done) = entry.as_ref() {
+            let same = done.is(&self.upload.key, &self.parts);
+            return same.then(|| done.clone()).ok_or(Error::NoSuchUpload);
+        }
+        let completed = door.store.complete_upload(
+            self.bucket.id,
+            self.upload.id,
+            &self.parts,
+            Limits::PART_BYTES_MIN,
+            self.checksums,
+            self.condition,
+        );
+        let done = Done::new(&completed.await?, &self.parts);
+        *entry = Some(done.clone());
+        Ok(done)
+    }
+}
+
 struct Answer {
+    location: String,
     bucket: String,
     key: String,
 }
@@ -85,19 +119,8 @@ async fn finish(
     work: Work,
     answer: Answer,
 ) -> S3Result<CompleteMultipartUploadOutput> {
-    let store = door.store.clone();
-    let mut task = tokio::spawn(async move {
-        store
-            .complete_upload(
-                work.bucket.id,
-                work.upload.id,
-                &work.parts,
-                Limits::PART_BYTES_MIN,
-                work.checksums,
-                work.condition,
-            )
-            .await
-    });
+    let owned = door.clone();
+    let mut task = tokio::spawn(async move { work.run(&owned).await });
     let ended =
         |error: tokio::task::JoinError| s3_error!(error, InternalError, "the completion failed");
     let silence = door.config.limits.silence_max;
@@ -107,15 +130,15 @@ async fn finish(
         tokio::time::timeout(silence, &mut task).await.ok()
     };
     if let Some(result) = early {
-        let object = result.map_err(ended)?.map_err(door.failed(context))?;
-        return Ok(answer.output(&object));
+        let done = result.map_err(ended)?.map_err(door.failed(context))?;
+        return Ok(answer.output(done));
     }
     let (door, context) = (door.clone(), Arc::clone(context));
     let future = async move {
         let result = task.await.map_err(ended);
         let result = result.and_then(|result| result.map_err(door.failed(&context)));
-        let object = result.inspect_err(|error| context.set_error(error.code().as_str()))?;
-        Ok(answer.output(&object))
+        let done = result.inspect_err(|error| context.set_error(error.code().as_str()))?;
+        Ok(answer.output(done))
     };
     Ok(CompleteMultipartUploadOutput {
         future: Some(Box::pin(future)),
@@ -124,22 +147,33 @@ async fn finish(
 }
 
 impl Answer {
-    fn output(self, object: &Object) -> CompleteMultipartUploadOutput {
-        let checksums = &object.attributes.checksums;
-        let value = |algorithm| checksum_value(checksums, algorithm);
+    fn output(self, done: Done) -> CompleteMultipartUploadOutput {
+        let value = |algorithm| checksum_value(&done.checksums, algorithm);
         CompleteMultipartUploadOutput {
-            location: Some(format!("/{}/{}", self.bucket, self.key)),
+            location: Some(self.location),
             bucket: Some(self.bucket),
             checksum_crc32: value(Algorithm::Crc32),
             checksum_crc32c: value(Algorithm::Crc32c),
             checksum_crc64nvme: value(Algorithm::Crc64Nvme),
             checksum_sha1: value(Algorithm::Sha1),
             checksum_sha256: value(Algorithm::Sha256),
-            checksum_type: super::outgoing::checksum_type(checksums),
-            e_tag: Some(etag(&object.etag)),
+            checksum_type: super::outgoing::checksum_type(&done.checksums),
+            e_tag: Some(etag(&done.etag)),
             key: Some(self.key),
             ..Default::default()
         }
+    }
+}
+
+/// The URL of the object, as S3 gives it: where the completion was sent to, by the name that the client knows, whether the
+/// bucket is in the path or in the host. Behind a proxy that speaks TLS the scheme is what the proxy says.
+fn location(uri: &Uri, headers: &HeaderMap) -> String {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let https = text("x-forwarded-proto").is_some_and(|it| it.eq_ignore_ascii_case("https"));
+    let scheme = if https { "https" } else { "http" };
+    match text(HOST.as_str()) {
+        Some(host) => format!("{scheme}://{host}{}", uri.path()),
+        None => uri.path().to_owned(),
     }
 }
 
@@ -200,6 +234,15 @@ async fn verify(
             )),
         };
     };
+    if let Some(kind) = headers.get("x-amz-checksum-type")
+        && kind.as_bytes() != plan.kind().as_str().as_bytes()
+    {
+        return Err(s3_error!(
+            InvalidRequest,
+            "the upload was created with the checksum type {}",
+            plan.kind().as_str()
+        ));
+    }
     let checksum = plan.combine(&parts)?;
     let agrees = |(algorithm, value): &(Algorithm, String)| {
         *algorithm == plan.algorithm && *value == checksum.value

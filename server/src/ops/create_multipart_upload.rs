@@ -15,11 +15,7 @@ pub async fn run(
 ) -> S3Result<CreateMultipartUploadOutput> {
     let input = request.input;
     let bucket = door.bucket(context, &input.bucket)?;
-    let mut attributes = attributes::from_request(
-        &request.headers,
-        input.metadata,
-        input.storage_class.as_ref(),
-    )?;
+    let mut attributes = attributes::from_request(&request.headers, bucket.tenant)?;
     let plan = Plan::from_request(
         input.checksum_algorithm.as_ref().map(|it| it.as_str()),
         input.checksum_type.as_ref().map(|it| it.as_str()),

@@ -1,10 +1,11 @@
 //! DeleteObject: 204, whether or not there was an object.
 
-use crate::attributes::{condition, refuse};
+use crate::attributes::{delete_condition, refuse};
 use crate::context::RequestContext;
 use crate::door::Door;
+use crate::versions;
 use s3s::dto::{DeleteObjectInput, DeleteObjectOutput};
-use s3s::{S3Request, S3Result, s3_error};
+use s3s::{S3Request, S3Result};
 
 /// Answers the request.
 pub async fn run(
@@ -18,10 +19,8 @@ pub async fn run(
     )?;
     let input = request.input;
     let bucket = door.bucket(context, &input.bucket)?;
-    if input.version_id.is_some_and(|version| version != "null") {
-        return Err(s3_error!(NoSuchVersion));
-    }
-    let condition = condition(input.if_match, None)?;
+    versions::check(input.version_id.as_deref())?;
+    let condition = delete_condition(&request.headers)?;
     door.store
         .delete(bucket.id, input.key.as_bytes(), condition)
         .await

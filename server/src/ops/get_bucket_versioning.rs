@@ -1,15 +1,16 @@
-//! GetBucketVersioning: there is no versioning.
+//! GetBucketVersioning: the answer of a bucket that never had versions, which is one without a status.
 
 use crate::context::RequestContext;
 use crate::door::Door;
 use s3s::dto::{GetBucketVersioningInput, GetBucketVersioningOutput};
-use s3s::{S3Request, S3Result, s3_error};
+use s3s::{S3Request, S3Result};
 
 /// Answers the request.
 pub async fn run(
-    _door: &Door,
-    _context: &RequestContext,
-    _request: S3Request<GetBucketVersioningInput>,
+    door: &Door,
+    context: &RequestContext,
+    request: S3Request<GetBucketVersioningInput>,
 ) -> S3Result<GetBucketVersioningOutput> {
-    Err(s3_error!(NotImplemented))
+    door.bucket(context, &request.input.bucket)?;
+    Ok(GetBucketVersioningOutput::default())
 }

@@ -8,6 +8,7 @@ use crate::conditions::seconds;
 use crate::context::RequestContext;
 use crate::door::Door;
 use crate::errors;
+use http::header::EXPIRES;
 use s3s::dto::{GetObjectInput, GetObjectOutput, StreamingBlob};
 use s3s::{Body, S3Request, S3Result, s3_error};
 use std::sync::Arc;
@@ -30,11 +31,7 @@ pub async fn run(
     .await?;
     let object = &selected.object;
     let range = selected.range.clone().unwrap_or(0..object.size);
-    let reader = door
-        .store
-        .read(object, range)
-        .await
-        .map_err(door.failed(context))?;
+    let reader = door.read(context, object, range).await?;
     let body = BlobBody::start(
         reader,
         selected.length(),
@@ -49,6 +46,11 @@ pub async fn run(
     let stored = &object.attributes;
     let length = i64::try_from(selected.length())
         .map_err(|_| s3_error!(InternalError, "the object's length cannot be said"))?;
+    if input.response_expires.is_none()
+        && let Some(expires) = attributes::expires(stored)
+    {
+        context.set_verbatim(EXPIRES, expires);
+    }
     Ok(GetObjectOutput {
         accept_ranges: Some("bytes".to_owned()),
         body: Some(StreamingBlob::from(Body::http_body_unsync(body))),
@@ -66,7 +68,6 @@ pub async fn run(
         content_range: selected.content_range(),
         content_type: Some(selected.content_type()),
         e_tag: Some(etag(&object.etag)),
-        expires: attributes::expires(stored),
         last_modified: Some(seconds(object.modified_ms).into()),
         metadata: attributes::metadata(stored),
         parts_count: selected.parts_count,

@@ -6,6 +6,8 @@ use crate::checksum::Algorithm;
 use crate::conditions::seconds;
 use crate::context::RequestContext;
 use crate::door::Door;
+use http::HeaderValue;
+use http::header::EXPIRES;
 use s3s::dto::{HeadObjectInput, HeadObjectOutput};
 use s3s::{S3Request, S3Result, s3_error};
 
@@ -16,6 +18,7 @@ pub async fn run(
     request: S3Request<HeadObjectInput>,
 ) -> S3Result<HeadObjectOutput> {
     let input = request.input;
+    check_overrides(&input)?;
     let selected = Selected::find(
         door,
         context,
@@ -31,6 +34,11 @@ pub async fn run(
     let stored = &object.attributes;
     let length = i64::try_from(selected.length())
         .map_err(|_| s3_error!(InternalError, "the object's length cannot be said"))?;
+    if input.response_expires.is_none()
+        && let Some(expires) = attributes::expires(stored)
+    {
+        context.set_verbatim(EXPIRES, expires);
+    }
     Ok(HeadObjectOutput {
         accept_ranges: Some("bytes".to_owned()),
         cache_control: input
@@ -59,13 +67,27 @@ pub async fn run(
                 .unwrap_or_else(|| selected.content_type()),
         ),
         e_tag: Some(etag(&object.etag)),
-        expires: input
-            .response_expires
-            .or_else(|| attributes::expires(stored)),
+        expires: input.response_expires,
         last_modified: Some(seconds(object.modified_ms).into()),
         metadata: attributes::metadata(stored),
         parts_count: selected.parts_count,
         storage_class: selected.storage_class(),
         ..Default::default()
     })
+}
+
+/// Refuses what no header can say, as `s3s` does for GetObject.
+fn check_overrides(input: &HeadObjectInput) -> S3Result<()> {
+    let overrides = [
+        &input.response_cache_control,
+        &input.response_content_disposition,
+        &input.response_content_encoding,
+        &input.response_content_language,
+        &input.response_content_type,
+    ];
+    for value in overrides.into_iter().flatten() {
+        HeaderValue::from_str(value)
+            .map_err(|_| s3_error!(InvalidRequest, "invalid overridden header: {value:?}"))?;
+    }
+    Ok(())
 }

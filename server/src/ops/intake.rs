@@ -179,7 +179,7 @@ impl Intake {
 }
 
 /// Bounds how long the engine may take: it waits for memory without an end, and so would the client.
-async fn in_time<T>(
+pub async fn in_time<T>(
     door: &Door,
     context: &RequestContext,
     work: impl Future<Output = moraine_engine::Result<T>>,

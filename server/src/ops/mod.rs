@@ -1,9 +1,12 @@
 //! One S3 operation per file, and what several of them share: how a body is taken in ([`intake`]), how an object is
-//! given out ([`outgoing`]), and how an upload is found ([`upload_id`]).
+//! given out ([`outgoing`]), how an upload is found ([`upload_id`]), how pages of listings are made ([`listing`]), and what
+//! a copy reads ([`copy_source`], [`copying`]).
 
 pub mod abort_multipart_upload;
 pub mod complete_multipart_upload;
 pub mod copy_object;
+mod copy_source;
+pub mod copying;
 pub mod create_bucket;
 pub mod create_multipart_upload;
 pub mod delete_bucket;
@@ -24,6 +27,7 @@ pub mod list_object_versions;
 pub mod list_objects;
 pub mod list_objects_v2;
 pub mod list_parts;
+mod listing;
 mod outgoing;
 mod part_checksums;
 pub mod put_bucket_acl;

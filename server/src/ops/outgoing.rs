@@ -7,6 +7,7 @@ use crate::context::RequestContext;
 use crate::door::Door;
 use crate::errors;
 use crate::range::{self, RangeSpec};
+use crate::versions;
 use http::HeaderMap;
 use http::header::{
     CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderValue, LAST_MODIFIED, RANGE,
@@ -37,9 +38,7 @@ impl Selected {
         part: Option<i32>,
     ) -> S3Result<Self> {
         let bucket = door.bucket(context, bucket)?;
-        if version.is_some_and(|version| version != "null") {
-            return Err(s3_error!(NoSuchVersion));
-        }
+        versions::check(version)?;
         let object = door
             .store
             .head(bucket.id, key.as_bytes())

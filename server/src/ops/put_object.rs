@@ -19,12 +19,8 @@ pub async fn run(
     let intake = Intake::new(door, context, &request, None)?;
     let input = request.input;
     let bucket = door.bucket(context, &input.bucket)?;
-    let condition = attributes::condition(input.if_match, input.if_none_match)?;
-    let mut attributes = attributes::from_request(
-        &request.headers,
-        input.metadata,
-        input.storage_class.as_ref(),
-    )?;
+    let condition = attributes::condition(&request.headers)?;
+    let mut attributes = attributes::from_request(&request.headers, bucket.tenant)?;
     let writer = door.store.blob_writer(intake.length());
     let received = intake.receive(door, context, body, writer).await?;
     attributes.checksums = received.checksums;

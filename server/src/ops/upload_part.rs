@@ -12,19 +12,19 @@ use crate::door::Door;
 use s3s::dto::{UploadPartInput, UploadPartOutput};
 use s3s::{S3Request, S3Result, s3_error};
 
+/// The keys of encryption that a client would have to hand over.
+pub const NOT_IMPLEMENTED: [&str; 2] = [
+    "x-amz-server-side-encryption-customer-algorithm",
+    "x-amz-server-side-encryption-customer-key",
+];
+
 /// Answers the request.
 pub async fn run(
     door: &Door,
     context: &RequestContext,
     mut request: S3Request<UploadPartInput>,
 ) -> S3Result<UploadPartOutput> {
-    refuse(
-        &request.headers,
-        &[
-            "x-amz-server-side-encryption-customer-algorithm",
-            "x-amz-server-side-encryption-customer-key",
-        ],
-    )?;
+    refuse(&request.headers, &NOT_IMPLEMENTED)?;
     let body = request.input.body.take();
     let bucket = door.bucket(context, &request.input.bucket)?;
     let number = part_number(request.input.part_number)?;

@@ -5,11 +5,15 @@
     reason = "the helpers of tests are tests: what they did not expect ends them"
 )]
 
+mod acl;
 mod admin;
 mod aws_chunked;
+mod batch_delete;
+mod buckets;
 mod client;
 mod conditions;
 mod connections;
+mod copies;
 mod damage;
 mod drain;
 mod guards;
@@ -17,17 +21,27 @@ mod integrity;
 mod keys;
 mod lengths;
 mod listing;
+mod listing_model;
 mod logs;
 mod memory;
 mod metrics;
 mod multipart;
+mod overrides;
+mod part_copies;
 mod public;
 mod ranges;
 mod read_only;
+mod repeated_completions;
 mod server;
 mod smuggling;
+mod stored_headers;
 mod stream_texts;
 mod tenancy;
 mod timeouts;
 mod unread;
+mod uploads_listing;
+mod versions;
+mod versions_listing;
+mod xml;
 mod xml_bodies;
+mod xml_text;

@@ -5,13 +5,13 @@ use crate::server::TestServer;
 use moraine_server::Limits;
 use std::time::Duration;
 
-const PART: usize = 5 * 1024 * 1024;
+pub const PART: usize = 5 * 1024 * 1024;
 
-fn part(fill: u8, length: usize) -> Vec<u8> {
+pub fn part(fill: u8, length: usize) -> Vec<u8> {
     (0..length).map(|at| fill ^ at.to_le_bytes()[1]).collect()
 }
 
-async fn begin(server: &TestServer, headers: &[(&str, &str)]) -> String {
+pub async fn begin(server: &TestServer, headers: &[(&str, &str)]) -> String {
     let mut request = server.client().request("POST", "/media/big?uploads");
     for (name, value) in headers {
         request = request.header(name, value);
@@ -21,7 +21,7 @@ async fn begin(server: &TestServer, headers: &[(&str, &str)]) -> String {
     answer.element("UploadId").unwrap()
 }
 
-async fn upload(server: &TestServer, id: &str, number: u32, bytes: &[u8]) -> String {
+pub async fn upload(server: &TestServer, id: &str, number: u32, bytes: &[u8]) -> String {
     let target = format!("/media/big?partNumber={number}&uploadId={id}");
     let answer = server
         .client()
@@ -33,7 +33,11 @@ async fn upload(server: &TestServer, id: &str, number: u32, bytes: &[u8]) -> Str
     answer.header("etag").unwrap().to_owned()
 }
 
-async fn complete(server: &TestServer, id: &str, parts: &[(u32, &str)]) -> crate::client::Response {
+pub async fn complete(
+    server: &TestServer,
+    id: &str,
+    parts: &[(u32, &str)],
+) -> crate::client::Response {
     let parts: String = parts
         .iter()
         .map(|(number, etag)| {

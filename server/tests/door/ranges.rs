@@ -86,3 +86,75 @@ async fn a_large_object_streams_out_in_any_range() {
         assert!(answer.body == body[first..=last], "{range}");
     }
 }
+
+#[tokio::test]
+async fn ranges_that_are_none_are_ignored_signed_or_not() {
+    let server = TestServer::start().await;
+    let put = server.client().request("PUT", "/media/k").body(BODY);
+    put.header("x-amz-acl", "public-read").send().await;
+    let link = server.client().request("GET", "/media/k").presign(60);
+    for (range, body) in [
+        ("bytes=0-1,3-4", BODY),
+        ("bytes=5-3", BODY),
+        ("bytes=a-b", BODY),
+        ("items=0-1", BODY),
+        ("nonsense", BODY),
+        ("bytes=0-99999999999999999999", BODY),
+        ("Bytes=8-", b"89"),
+        ("bytes=2-9223372036854775808", b"23456789"),
+    ] {
+        for (client, target) in [
+            (server.client(), "/media/k"),
+            (server.anonymous(), "/media/k"),
+            (server.anonymous(), link.as_str()),
+        ] {
+            let request = client.request("GET", target).header("range", range);
+            let answer = request.send().await;
+            let status = if body == BODY { 200 } else { 206 };
+            assert_eq!(answer.status, status, "{range} {target}");
+            assert_eq!(answer.body, body, "{range} {target}");
+            let request = client.request("HEAD", target).header("range", range);
+            if target == "/media/k" {
+                assert_eq!(request.send().await.status, status, "{range}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_may_not_read_may_not_with_an_odd_range_either() {
+    let server = TestServer::start().await;
+    server.client().put("/media/k", BODY).await;
+    let odd = |client: crate::client::Client| {
+        let request = client.request("GET", "/media/k");
+        let request = request.header("range", "bytes=0-1,3-4");
+        async move { request.send().await }
+    };
+    odd(server.other()).await.is(403, "AccessDenied");
+    odd(server.anonymous()).await.is(403, "AccessDenied");
+    let wrong = ("AKIATESTONE", "another secret");
+    let wrong = crate::client::Client::new(server.address, Some(wrong.into()));
+    odd(wrong).await.is(403, "SignatureDoesNotMatch");
+    let mut signed = server
+        .client()
+        .request("GET", "/media/k")
+        .header("range", "bytes=0-1,3-4")
+        .sign();
+    let head = String::from_utf8(signed.head).unwrap();
+    signed.head = head.replace("3-4", "3-5").into_bytes();
+    let tampered = signed.send(server.address).await;
+    tampered.is(403, "SignatureDoesNotMatch");
+}
+
+#[tokio::test]
+async fn a_range_of_another_state_is_ignored() {
+    let server = TestServer::start().await;
+    let etag = server.client().put("/media/k", BODY).await;
+    let etag = etag.header("etag").unwrap().to_owned();
+    for (condition, status) in [(etag.as_str(), 206), ("\"other\"", 200), ("W/\"x\"", 200)] {
+        let request = server.client().request("GET", "/media/k");
+        let request = request.header("range", "bytes=0-1");
+        let answer = request.header("if-range", condition).send().await;
+        assert_eq!(answer.status, status, "{condition}");
+    }
+}

@@ -1,0 +1,124 @@
+//! What an error is about: the bucket or key, which S3 names in its error documents and the errors of `s3s` do not carry.
+
+use crate::public;
+use bytes::Bytes;
+
+/// The element that the names come before: every error document of the server has it, once.
+const BEHIND: &str = "<RequestId>";
+
+/// The error document with the names of what the request was about, where S3 has them. `path` is that of the request, as it
+/// was sent. Another document stays as it is.
+pub fn named(document: Bytes, path: &str) -> Bytes {
+    let Ok(text) = std::str::from_utf8(&document) else {
+        return document;
+    };
+    let Some((head, tail)) = text
+        .split_once(BEHIND)
+        .filter(|(head, _)| head.contains("<Error>"))
+    else {
+        return document;
+    };
+    let path = decoded(path);
+    let (bucket, key) = path
+        .strip_prefix('/')
+        .map(|path| path.split_once('/').unwrap_or((path, "")))
+        .unwrap_or_default();
+    let mut out = String::with_capacity(text.len() + 3 * path.len() + 64);
+    out.push_str(head);
+    match code(head) {
+        "NoSuchKey" | "NoSuchVersion" => element(&mut out, "Key", key),
+        "NoSuchBucket"
+        | "BucketNotEmpty"
+        | "BucketAlreadyExists"
+        | "BucketAlreadyOwnedByYou"
+        | "InvalidBucketName" => element(&mut out, "BucketName", bucket),
+        _ => {}
+    }
+    element(&mut out, "Resource", &path);
+    out.push_str(BEHIND);
+    out.push_str(tail);
+    out.into()
+}
+
+fn code(document: &str) -> &str {
+    let code = document.split_once("<Code>").map(|(_, rest)| rest);
+    code.and_then(|rest| rest.split('<').next())
+        .unwrap_or_default()
+}
+
+/// The path without percent-encoding; as it was sent, if it is not well encoded.
+fn decoded(path: &str) -> String {
+    let bytes = public::decode(path);
+    bytes
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .unwrap_or_else(|| path.to_owned())
+}
+
+fn element(out: &mut String, name: &str, text: &str) {
+    out.push('<');
+    out.push_str(name);
+    out.push('>');
+    for character in text.chars() {
+        match character {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            other => out.push(other),
+        }
+    }
+    out.push_str("</");
+    out.push_str(name);
+    out.push('>');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(code: &str) -> Bytes {
+        format!("<Error><Code>{code}</Code><Message>m</Message><RequestId>1</RequestId></Error>")
+            .into()
+    }
+
+    fn text(document: Bytes) -> String {
+        String::from_utf8(document.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_missing_key_is_named() {
+        let named = text(named(error("NoSuchKey"), "/media/a%20%3C/b%26"));
+        assert!(
+            named.contains(
+                "<Message>m</Message><Key>a &lt;/b&amp;</Key><Resource>/media/a &lt;/b&amp;</Resource><RequestId>1</RequestId></Error>"
+            ),
+            "{named}"
+        );
+    }
+
+    #[test]
+    fn a_bucket_is_named_without_its_key() {
+        let named = text(named(error("NoSuchBucket"), "/media/k"));
+        assert!(
+            named.contains("<BucketName>media</BucketName><Resource>/media/k</Resource>"),
+            "{named}"
+        );
+    }
+
+    #[test]
+    fn a_path_that_is_badly_encoded_is_named_as_it_is() {
+        let named = text(named(error("InvalidURI"), "/media/%zz%ff"));
+        assert!(
+            named.contains("<Resource>/media/%zz%ff</Resource>"),
+            "{named}"
+        );
+    }
+
+    #[test]
+    fn other_documents_stay() {
+        let document = Bytes::from_static(
+            b"<ListBucketResult><Key>&lt;RequestId&gt;</Key></ListBucketResult>",
+        );
+        assert_eq!(named(document.clone(), "/media"), document);
+    }
+}
