@@ -67,6 +67,11 @@ impl Book {
         }))
     }
 
+    /// The path that was asked for, as sent.
+    pub fn path(&self) -> &str {
+        self.0.as_ref().map_or("", |entry| entry.uri.path())
+    }
+
     /// Names the request to the client, and closes the book once the last byte of the answer has left.
     pub fn finish(mut self, mut response: Response<Body>) -> Response<Metered> {
         if let Some(entry) = &self.0

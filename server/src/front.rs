@@ -97,7 +97,7 @@ impl Front {
             }
             None => self.signed(parts, body, &context).await,
         };
-        response = document(response, &book.path);
+        response = document(response, book.path());
         close |= has_body && !context.body_arrived();
         if close {
             response

@@ -5,6 +5,7 @@ The closing line, `N passed, N failed, N skipped`, is what `cargo xtask test` ad
 
 import os.path
 import sys
+import threading
 import time
 import traceback
 
@@ -17,10 +18,11 @@ class Skip(Exception):
 
 
 class Checks:
-    """Runs checks one after another and remembers how they went."""
+    """Runs checks and remembers how they went; several threads may do so at once."""
 
     def __init__(self):
         self.passed = self.failed = self.skipped = 0
+        self.lock = threading.Lock()
 
     def run(self, name, check, *arguments):
         """Runs one check; what it returns is a figure to print. Returns whether it passed."""
@@ -28,19 +30,23 @@ class Checks:
         try:
             figure = check(*arguments)
         except Skip as reason:
-            self.skipped += 1
-            print(f"skipped  {name}: {reason}")
+            with self.lock:
+                self.skipped += 1
+            print(f"skipped  {name}: {reason}\n", end="")
             return False
         except Exception as why:
-            self.failed += 1
-            print(f"FAILED   {name}: {type(why).__name__}: {why}")
+            with self.lock:
+                self.failed += 1
+            lines = [f"FAILED   {name}: {type(why).__name__}: {why}"]
             for place in traceback.extract_tb(why.__traceback__):
                 if place.filename.startswith(HERE) and place.filename != __file__:
-                    print(f"           {place.filename}:{place.lineno}: {place.line}")
+                    lines.append(f"           {place.filename}:{place.lineno}: {place.line}")
+            print("\n".join(lines) + "\n", end="")
             return False
-        self.passed += 1
+        with self.lock:
+            self.passed += 1
         took = time.monotonic() - started
-        print(f"ok       {name} ({took:.1f} s)" + (f": {figure}" if figure else ""))
+        print(f"ok       {name} ({took:.1f} s)" + (f": {figure}" if figure else "") + "\n", end="")
         return True
 
     def close(self):

@@ -3,25 +3,14 @@
 use super::head;
 use crate::attributes;
 use crate::config::Limits;
-use s3s::dto::{Metadata, StorageClass};
+use moraine_engine::TenantId;
 
 /// Attacks `attributes`.
 pub fn attributes(data: &[u8]) {
     let Some(parts) = head(data) else {
         return;
     };
-    let mut metadata = Metadata::new();
-    for (name, value) in &parts.headers {
-        if let Some(name) = name.as_str().strip_prefix("x-amz-meta-")
-            && let Ok(value) = value.to_str()
-        {
-            metadata.insert(name.to_owned(), value.to_owned());
-        }
-    }
-    let class = parts.headers.get("x-amz-storage-class");
-    let class = class.and_then(|value| value.to_str().ok());
-    let class = class.map(|text| StorageClass::from(text.to_owned()));
-    let Ok(found) = attributes::from_request(&parts.headers, Some(metadata), class.as_ref()) else {
+    let Ok(found) = attributes::from_request(&parts.headers, TenantId(1)) else {
         return;
     };
     let bytes = found

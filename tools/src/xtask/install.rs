@@ -6,7 +6,7 @@ use std::fs;
 use std::process::{Command, Stdio};
 
 /// Debian packages, and what each is for.
-const DEBIAN: [(&str, &str); 7] = [
+const DEBIAN: [(&str, &str); 14] = [
     ("ffmpeg", "makes the videos of the corpus"),
     ("imagemagick", "makes a part of its pictures"),
     (
@@ -17,20 +17,44 @@ const DEBIAN: [(&str, &str); 7] = [
     ("gnome-backgrounds", "more of them, as WebP"),
     ("e2fsprogs", "mkfs.ext4, for a small disk that can be full"),
     ("python3-venv", "the environment of the Python client tests"),
+    (
+        "faketime",
+        "captured requests are replayed at the time of their capture",
+    ),
+    ("nginx-light", "the TLS front of docs/nginx.conf"),
+    (
+        "awscli",
+        "the version of the AWS command line that Debian has",
+    ),
+    ("rclone", "a client that the server is tested with"),
+    ("s3cmd", "another"),
+    ("restic", "another"),
+    ("ruby-aws-sdk-s3", "another: the SDK that Mastodon uses"),
 ];
+
+/// What brings Node.js where there is none: a machine may have a newer one than Debian's.
+const NODE: [(&str, &str); 2] = [
+    ("nodejs", "runs the AWS SDK for JavaScript"),
+    ("npm", "installs it"),
+];
+
+/// The folder of `package.json` and its lock file.
+const NODE_PACKAGES: &str = "tools/clients/node";
 
 /// What goes into the Python environment; the file says what each package is for.
 const REQUIREMENTS: &str = "tools/clients/requirements.txt";
 
 /// Everything, quickly if it is there already.
 pub fn everything() -> Done {
-    debian()?;
-    python()
+    let found = ["node", "npm"].into_iter().all(is_program);
+    let node: &[_] = if found { &[] } else { &NODE };
+    debian(DEBIAN.iter().chain(node))?;
+    python()?;
+    javascript()
 }
 
-fn debian() -> Done {
-    let missing: Vec<_> = DEBIAN
-        .iter()
+fn debian<'a>(packages: impl Iterator<Item = &'a (&'a str, &'a str)>) -> Done {
+    let missing: Vec<_> = packages
         .filter(|(package, _)| !is_installed(package))
         .collect();
     if missing.is_empty() {
@@ -60,6 +84,15 @@ fn is_installed(package: &str) -> bool {
         .args(["-W", "-f", "${Status}", package])
         .output();
     status.is_ok_and(|output| output.stdout.ends_with(b" installed"))
+}
+
+fn is_program(name: &str) -> bool {
+    let mut command = run::program(name);
+    command
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
 }
 
 /// `apt-get`, with `sudo` for whoever is not root.
@@ -106,5 +139,38 @@ fn python() -> Done {
         REQUIREMENTS,
     ]);
     run::finish(pip)?;
+    fs::write(&stamp, wanted).map_err(|error| format!("{}: {error}", stamp.display()))
+}
+
+/// Exactly what the lock file names, into a folder under `target/`.
+fn javascript() -> Done {
+    let from = place::root().join(NODE_PACKAGES);
+    let to = place::target().join("node");
+    let (list, lock) = (from.join("package.json"), from.join("package-lock.json"));
+    let wanted =
+        fs::read_to_string(&lock).map_err(|error| format!("{}: {error}", lock.display()))?;
+    let stamp = to.join("installed");
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        println!("installed already: the JavaScript packages");
+        return Ok(());
+    }
+    println!(
+        "installing the JavaScript packages of {NODE_PACKAGES} into {}",
+        to.display()
+    );
+    fs::create_dir_all(&to)
+        .and_then(|()| fs::copy(list, to.join("package.json")))
+        .and_then(|_| fs::copy(&lock, to.join("package-lock.json")))
+        .map_err(|error| format!("{}: {error}", to.display()))?;
+    let mut npm = run::program("npm");
+    npm.current_dir(&to).args([
+        "ci",
+        "--omit=dev",
+        "--no-audit",
+        "--no-fund",
+        "--ignore-scripts",
+        "--loglevel=error",
+    ]);
+    run::finish(npm)?;
     fs::write(&stamp, wanted).map_err(|error| format!("{}: {error}", stamp.display()))
 }

@@ -25,6 +25,11 @@ const SCENARIOS: &[Scenario] = &[
         command: || run::client("big_object.py", &[]),
     },
     Scenario {
+        name: "clean-up",
+        what: "100,000 keys put, listed and removed by batches, with the server's peak memory (about 5 minutes)",
+        command: || run::client("clean_up.py", &[]),
+    },
+    Scenario {
         name: "kill-50",
         what: "kill -9 under load, 50 times in a row (about 5 minutes)",
         command: || run::client("kill.py", &["--rounds", "50"]),
