@@ -87,4 +87,7 @@ pub const STEPS: &[Step] = &[
     step("ruby", "the AWS SDK for Ruby as Mastodon calls it", Work::Clients(&[("with_ruby.py", &[])])),
     step("clean-up", "5,000 keys removed by batches", Work::Clients(&[("clean_up.py", &["--keys", "5000"])])),
     step("kill", "kill -9 under load, 20 times", Work::Clients(&[("kill.py", &["--rounds", "20"])])),
+    step("sessions", "1,000 random sessions of boto3 against a model, with restarts and kills", Work::Clients(
+        &[("sessions.py", &["--sessions", "1000"])],
+    )),
 ];
