@@ -15,7 +15,8 @@ pub struct ServerConfig {
     pub admin_token: Option<Secret>,
     /// The region to report. Requests may be signed for any region.
     pub region: String,
-    /// Domains under which a bucket is a host of its own: `BUCKET.DOMAIN`. In lower case, without a dot at the end.
+    /// Domains under which a bucket is the name of a host, as in `BUCKET.s3.example.org`; none by default. Any other host
+    /// has the bucket in the path.
     pub domains: Vec<String>,
     /// Reverse proxies in front: each is one address for all the clients behind it, so they are not counted by address.
     pub proxies: Vec<IpAddr>,

@@ -29,7 +29,7 @@ pub fn md5(bytes: &[u8]) -> [u8; 16] {
     md5::Md5::digest(bytes).into()
 }
 
-fn hmac(key: &[u8], data: &[u8]) -> Vec<u8> {
+pub fn hmac(key: &[u8], data: &[u8]) -> Vec<u8> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
     mac.update(data);
     mac.finalize().into_bytes().to_vec()
@@ -123,9 +123,14 @@ impl Client {
 
     /// Sends bytes as they are and reads one answer.
     pub async fn raw(&self, bytes: &[u8]) -> Response {
+        self.exchange(bytes, false).await
+    }
+
+    /// The same; the answer to a `HEAD` has no body.
+    pub async fn exchange(&self, bytes: &[u8], head_only: bool) -> Response {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         stream.write_all(bytes).await.unwrap();
-        read(&mut BufReader::new(stream), false).await
+        read(&mut BufReader::new(stream), head_only).await
     }
 }
 
@@ -162,8 +167,10 @@ impl Request {
             self.headers
                 .push(("content-length".to_owned(), self.body.len().to_string()));
         }
-        self.headers
-            .push(("host".to_owned(), self.client.address.to_string()));
+        if !self.headers.iter().any(|(name, _)| name == "host") {
+            self.headers
+                .push(("host".to_owned(), self.client.address.to_string()));
+        }
         let mut signature = String::new();
         let mut key = Vec::new();
         if let Some(credentials) = self.client.credentials.clone() {

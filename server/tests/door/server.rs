@@ -24,6 +24,8 @@ pub struct TestServer {
     folder: TempDir,
 }
 
+/// Where buckets are names of hosts.
+pub const DOMAIN: &str = "s3.test";
 /// The key of the first tenant.
 pub const KEY: (&str, &str) = ("AKIATESTONE", "secret-of-the-first-tenant");
 /// The key of the second.
@@ -61,6 +63,7 @@ impl TestServer {
         let config = ServerConfig {
             listen: "127.0.0.1:0".parse().unwrap(),
             admin_listen: "127.0.0.1:0".parse().unwrap(),
+            domains: vec![DOMAIN.to_owned()],
             ..config
         };
         let server = Server::bind(store.clone(), config).await.unwrap();
