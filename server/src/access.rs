@@ -2,14 +2,19 @@
 //! does not know.
 //!
 //! The second rule is needed because `s3s` routes what it does not know to the plain operation: `DELETE /BUCKET?x` would
-//! delete the bucket, and `PUT /BUCKET/KEY?x` store an object, whatever `x` asks for.
+//! delete the bucket, and `PUT /BUCKET/KEY?x` store an object, whatever `x` asks for. Of two sub-resources it takes the
+//! one that it looks for first, so a request names one.
 
 use crate::context::RequestContext;
 use crate::errors;
+use crate::query;
 use crate::second_pass::Verified;
+use crate::signature;
 use moraine_engine::Store;
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{S3Auth, SecretKey};
+use s3s::path::check_bucket_name;
+use s3s::validation::NameValidation;
 use s3s::{S3Result, s3_error};
 use std::sync::Arc;
 
@@ -26,6 +31,16 @@ impl S3Auth for Keys {
             )
         })?;
         Ok(SecretKey::from(key.secret.expose()))
+    }
+}
+
+/// Which names in a request's bucket place can be a bucket's: those that S3 allows, and those of buckets that are there,
+/// because the engine lets in shorter ones.
+pub struct Names(pub Store);
+
+impl NameValidation for Names {
+    fn validate_bucket_name(&self, name: &str) -> bool {
+        check_bucket_name(name) || self.0.bucket(name).is_some()
     }
 }
 
@@ -181,9 +196,26 @@ fn check_parameters(name: &str, query: &str) -> S3Result<()> {
     let Some((_, known)) = operation(name) else {
         return Err(s3_error!(NotImplemented, "{name} is not implemented"));
     };
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let name = pair.split_once('=').map_or(pair, |(name, _)| name);
-        if !known.contains(&name) && !is_general(name) {
+    let names = || {
+        let pairs = query.split('&').filter(|pair| !pair.is_empty());
+        pairs.map(|pair| pair.split_once('=').map_or(pair, |(name, _)| name))
+    };
+    let resources: Vec<&str> = names()
+        .filter(|name| SUBRESOURCES.contains(name))
+        .take(2)
+        .collect();
+    if let [one, other] = resources.as_slice() {
+        return Err(s3_error!(
+            InvalidArgument,
+            "Conflicting query string parameters: {one}, {other}"
+        ));
+    }
+    let v2 = names().any(|name| name == "Signature");
+    for name in names() {
+        let known = known.contains(&name)
+            || is_general(name)
+            || v2 && signature::V2_HEADERS.contains(&name);
+        if !known {
             return Err(s3_error!(
                 NotImplemented,
                 "the parameter {name} is not implemented"
@@ -193,12 +225,39 @@ fn check_parameters(name: &str, query: &str) -> S3Result<()> {
     Ok(())
 }
 
-/// Parameters of signatures and of SDKs' book-keeping, which say nothing about what is asked for.
+/// What a bucket or an object has besides itself: a request is about one of them.
+const SUBRESOURCES: [&str; 26] = [
+    "accelerate",
+    "acl",
+    "analytics",
+    "attributes",
+    "cors",
+    "delete",
+    "encryption",
+    "inventory",
+    "legal-hold",
+    "lifecycle",
+    "location",
+    "logging",
+    "metrics",
+    "notification",
+    "object-lock",
+    "policy",
+    "replication",
+    "requestPayment",
+    "restore",
+    "retention",
+    "tagging",
+    "torrent",
+    "uploads",
+    "versioning",
+    "versions",
+    "website",
+];
+
+/// Parameters of signatures and of SDKs' book-keeping, which say nothing about what is asked for, and headers in links.
 fn is_general(name: &str) -> bool {
-    matches!(name, "Signature" | "AWSAccessKeyId" | "Expires" | "x-id")
-        || name
-            .get(..6)
-            .is_some_and(|start| start.eq_ignore_ascii_case("x-amz-"))
+    matches!(name, "Signature" | "AWSAccessKeyId" | "Expires" | "x-id") || query::is_amz(name)
 }
 
 #[cfg(test)]
@@ -207,6 +266,25 @@ mod tests {
 
     fn allowed(operation: &str, query: &str) -> bool {
         check_parameters(operation, query).is_ok()
+    }
+
+    #[test]
+    fn one_sub_resource() {
+        let code = |query| {
+            let error = check_parameters("GetObjectAcl", query).unwrap_err();
+            error.code().as_str().to_owned()
+        };
+        assert_eq!(code("acl&tagging"), "InvalidArgument");
+        assert_eq!(code("versionId=null&tagging=&acl="), "InvalidArgument");
+        assert_eq!(code("acl&uploadId=1"), "NotImplemented");
+        assert!(allowed("GetObjectAcl", "acl&versionId=null"));
+    }
+
+    #[test]
+    fn headers_of_version_2_links() {
+        let put = "content-type=a&content-md5=b";
+        assert!(!allowed("PutObject", put));
+        assert!(allowed("PutObject", &format!("{put}&Signature=x")));
     }
 
     #[test]

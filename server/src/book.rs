@@ -12,6 +12,7 @@
 use crate::body::Metered;
 use crate::context::RequestContext;
 use crate::metrics::Metrics;
+use crate::preflight;
 use crate::public;
 use http::header::{HeaderName, HeaderValue, USER_AGENT};
 use http::request::Parts;
@@ -76,7 +77,10 @@ impl Book {
     pub fn finish(mut self, mut response: Response<Body>) -> Response<Metered> {
         if let Some(entry) = &self.0
             && let Ok(id) = HeaderValue::from_str(&entry.context.id)
-            && entry.context.operation() != public::OPERATION
+            && !matches!(
+                entry.context.operation(),
+                public::OPERATION | preflight::OPERATION
+            )
         {
             response.headers_mut().insert(REQUEST_ID, id);
         }

@@ -6,14 +6,15 @@
 use crate::body::{BlobBroken, BodyFault};
 use crate::context::RequestContext;
 use crate::metrics::Metrics;
-use http::StatusCode;
+use bytes::Bytes;
+use http::{Response, StatusCode};
 use moraine_engine::Error;
-use s3s::{S3Error, S3ErrorCode, s3_error};
+use s3s::{Body, S3Error, S3ErrorCode, s3_error};
 use std::str::FromStr;
 use std::sync::atomic::Ordering;
 
 /// A code that `s3s` does not know, with its status.
-fn custom(code: &'static str, status: StatusCode, message: impl Into<String>) -> S3Error {
+pub fn custom(code: &'static str, status: StatusCode, message: impl Into<String>) -> S3Error {
     let code = S3ErrorCode::from_str(code).unwrap_or(S3ErrorCode::InternalError);
     let mut error = S3Error::with_message(code, message.into());
     error.set_status_code(status);
@@ -29,6 +30,20 @@ pub fn complete(error: &mut S3Error, context: &RequestContext) {
         error.set_message(sentence);
     }
 }
+
+/// Adds an element to an error that is ready to leave.
+pub fn add_element(response: &mut Response<Body>, name: &str, text: &str) {
+    let Some(body) = response.body().bytes() else {
+        return;
+    };
+    let Some(start) = body.strip_suffix(END.as_bytes()) else {
+        return;
+    };
+    let end = format!("<{name}>{text}</{name}>{END}");
+    *response.body_mut() = Body::from(Bytes::from([start, end.as_bytes()].concat()));
+}
+
+const END: &str = "</Error>";
 
 /// What S3 says with its most frequent codes.
 fn sentence(code: &S3ErrorCode) -> Option<&'static str> {

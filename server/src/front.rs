@@ -3,7 +3,8 @@
 //! Guards, then anonymous reads or `s3s`, then the books. `s3s` runs without a log: at debug level it prints signatures
 //! and headers, and every refused request is an error to it. Our own lines are written here and in the operations.
 
-use crate::access::{Access, Keys};
+use crate::access::{Access, Keys, Names};
+use crate::address::{self, Address};
 use crate::body::{Metered, OneDeclaration, Supervision, Watched, readable};
 use crate::book::Book;
 use crate::config::{Limits, ServerConfig};
@@ -12,11 +13,15 @@ use crate::door::Door;
 use crate::error_subject;
 use crate::errors;
 use crate::guards::{self, Proof};
+use crate::hosts::Domains;
 use crate::metrics::Metrics;
 use crate::patience::Pressed;
+use crate::preflight;
 use crate::public;
+use crate::region;
 use crate::restate;
 use crate::second_pass::SecondPass;
+use crate::signature;
 use http::header::{
     CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING,
 };
@@ -26,10 +31,10 @@ use hyper::body::{Body as _, Incoming};
 use moraine_engine::Store;
 use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::service::{S3Service, S3ServiceBuilder};
-use s3s::{Body, HttpError, S3Error, s3_error};
+use s3s::{Body, HttpError, S3Error, S3Result, s3_error};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 use tracing::Dispatch;
 use tracing::instrument::WithSubscriber;
 
@@ -40,16 +45,23 @@ const XML_BYTES_MAX: u64 = Limits::XML_BYTES_MAX as u64;
 pub struct Front {
     door: Door,
     s3: S3Service,
+    domains: Domains,
     supervision: Arc<Supervision>,
 }
 
 impl Front {
     /// A front before `store`.
-    pub fn new(store: Store, config: Arc<ServerConfig>, metrics: Arc<Metrics>) -> Self {
+    pub fn new(
+        store: Store,
+        config: Arc<ServerConfig>,
+        domains: Domains,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let door = Door::new(store.clone(), config, metrics);
-        let mut first = service(&door);
-        first.set_route(SecondPass(service(&door).build()));
+        let mut first = service(&door, &domains);
+        first.set_route(SecondPass(service(&door, &domains).build()));
         Self {
+            domains,
             supervision: Arc::new(Supervision::new(store, &door.config.limits)),
             door,
             s3: first.build(),
@@ -75,29 +87,39 @@ impl Front {
         ambiguous: bool,
     ) -> Response<Metered> {
         let started = Instant::now();
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
         let context = RequestContext::received(peer, content_length(&parts));
         let has_body = !body.is_end_stream();
         let book = Book::open(&parts, &context, &self.door.metrics, started);
-        let refused = if ambiguous {
-            Some(s3_error!(
+        let address = address::locate(&self.domains, &parts);
+        let admitted = if ambiguous {
+            Err(s3_error!(
                 InvalidRequest,
                 "a request ends its lines with CRLF and says once and plainly how long its body is"
             ))
         } else {
-            guards::check(&parts).err()
+            admit(&mut parts, &address)
         };
-        let mut close = ambiguous || refused.is_some();
-        let mut response = match refused {
-            Some(error) => refuse(error, &context),
-            None if guards::proof(&parts) == Proof::None => {
-                public::answer(&self.door, &parts, &context)
-                    .await
-                    .unwrap_or_else(|error| refuse(error, &context))
+        let mut close = ambiguous || admitted.is_err();
+        let mut response = match admitted {
+            Err(error) => region::named(error, &self.door.config.region, |error| {
+                refuse(error, &context)
+            }),
+            Ok((Proof::None, address)) => {
+                public::answer(&self.door, &parts, address, &context, refuse).await
             }
-            None => self.signed(parts, body, &context).await,
+            Ok((proof, address)) => {
+                let open = proof == Proof::Query
+                    && (parts.method == Method::GET || parts.method == Method::HEAD);
+                let mut response = self.signed(parts, address, body, &context).await;
+                if open {
+                    // Who has the link may read, and so may a page that has it.
+                    preflight::allow_reading(response.headers_mut());
+                }
+                response
+            }
         };
-        response = document(response, book.path());
+        response = document(response, book.path(), address.as_ref().ok());
         close |= has_body && !context.body_arrived();
         if close {
             response
@@ -110,13 +132,14 @@ impl Front {
     async fn signed(
         &self,
         mut parts: Parts,
+        address: &Address,
         body: Incoming,
         context: &Arc<RequestContext>,
     ) -> Response<Body> {
         let aws_chunked = guards::is_aws_chunked(&parts.headers);
         let head = parts.method == Method::HEAD;
         let supervision = Arc::clone(&self.supervision);
-        let body = Watched::new(body, &parts, supervision, Arc::clone(context));
+        let body = Watched::new(body, &parts, address, supervision, Arc::clone(context));
         parts.extensions.insert(Arc::clone(context));
         let request = Request::from_parts(parts, Body::http_body_unsync(body));
         let result = self
@@ -132,8 +155,25 @@ impl Front {
     }
 }
 
+/// Passes a request by the guards, and says how it proves who sent it, and what it is about.
+fn admit<'a>(
+    parts: &mut Parts,
+    address: &'a S3Result<Address>,
+) -> Result<(Proof, &'a Address), S3Error> {
+    guards::check(parts, SystemTime::now())?;
+    let proof = guards::proof(parts);
+    signature::settle(parts, proof)?;
+    let address = address.as_ref().map_err(|error| {
+        let message = error
+            .message()
+            .unwrap_or("Couldn't parse the specified URI.");
+        s3_error!(InvalidURI, "{message}")
+    })?;
+    Ok((proof, address))
+}
+
 /// `s3s` as it is needed here.
-fn service(door: &Door) -> S3ServiceBuilder {
+fn service(door: &Door, domains: &Domains) -> S3ServiceBuilder {
     let mut config = S3Config::default();
     config.xml_max_body_size = Limits::XML_BYTES_MAX;
     // Forms are refused by the guards; should one pass, it finds no room.
@@ -142,7 +182,8 @@ fn service(door: &Door) -> S3ServiceBuilder {
     builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
     builder.set_auth(Keys(door.store.clone()));
     builder.set_access(Access(door.store.clone()));
-    // No host parser: every host names the server, never a bucket.
+    builder.set_validation(Names(door.store.clone()));
+    builder.set_host(domains.clone());
     builder
 }
 
@@ -210,7 +251,7 @@ fn corrected(mut response: Response<Body>, head: bool) -> Response<Body> {
 }
 
 /// Makes an answer that is one XML document readable for every parser, and lets an error say what it is about.
-fn document(mut response: Response<Body>, path: &str) -> Response<Body> {
+fn document(mut response: Response<Body>, path: &str, address: Option<&Address>) -> Response<Body> {
     let is_xml = response
         .headers()
         .get(CONTENT_TYPE)
@@ -225,7 +266,7 @@ fn document(mut response: Response<Body>, path: &str) -> Response<Body> {
     };
     let length = document.len();
     if response.status().is_client_error() || response.status().is_server_error() {
-        document = error_subject::named(document, path);
+        document = error_subject::named(document, path, address);
     }
     document = readable(document);
     if document.len() != length {

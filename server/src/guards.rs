@@ -1,12 +1,15 @@
 //! What is refused before `s3s` sees it, because `s3s` would take it, misread it or spend memory on it. Pure.
 
+use crate::address::{Address, percent_decoded};
 use crate::config::Limits;
 use crate::errors;
-use crate::signed_headers;
+use crate::query;
+use crate::signature;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderValue, Method};
 use s3s::{S3Error, s3_error};
+use std::time::SystemTime;
 
 /// How a request proves who sends it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,30 +22,18 @@ pub enum Proof {
     Query,
 }
 
-/// How the request proves who sends it: the presence of a signature, not its truth.
+/// How the request proves who sends it: the presence of a signature, not its truth. A preflight question proves nothing,
+/// even if it is about a signed link.
 pub fn proof(parts: &Parts) -> Proof {
-    if parts.headers.contains_key(AUTHORIZATION) {
+    if parts.method == Method::OPTIONS {
+        Proof::None
+    } else if parts.headers.contains_key(AUTHORIZATION) {
         Proof::Header
-    } else if signed_query(parts) {
+    } else if signature::in_query(parts) {
         Proof::Query
     } else {
         Proof::None
     }
-}
-
-fn signed_query(parts: &Parts) -> bool {
-    query_names(parts).any(|name| name == "X-Amz-Signature" || name == "Signature")
-}
-
-/// The names of the query's parameters, as sent.
-pub fn query_names(parts: &Parts) -> impl Iterator<Item = &str> {
-    parts
-        .uri
-        .query()
-        .unwrap_or_default()
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| pair.split_once('=').map_or(pair, |(name, _)| name))
 }
 
 /// Whether the body is coded as aws-chunked.
@@ -64,15 +55,10 @@ const XML_OF_OBJECTS: [&str; 4] = ["acl", "legal-hold", "retention", "tagging"];
 
 /// Whether the body would be the content of an object or a part: that of a `PUT` to a key, and not to something about it.
 /// All others are XML.
-pub fn is_content(parts: &Parts) -> bool {
-    if query_names(parts).any(|name| XML_OF_OBJECTS.contains(&name)) {
-        return false;
-    }
-    // s3s splits the path once it is decoded.
-    let path = parts.uri.path().replace("%2F", "/").replace("%2f", "/");
-    let path = path.trim_start_matches('/');
-    let key = path.split_once('/').map_or("", |(_, key)| key);
-    parts.method == Method::PUT && !key.is_empty()
+pub fn is_content(parts: &Parts, address: &Address) -> bool {
+    parts.method == Method::PUT
+        && address.key.is_some()
+        && !query::names(parts).any(|name| XML_OF_OBJECTS.contains(&name))
 }
 
 /// The methods that S3 and browsers use.
@@ -85,21 +71,15 @@ const METHODS: [Method; 6] = [
     Method::OPTIONS,
 ];
 
-/// Refuses what must not reach `s3s`.
-pub fn check(parts: &Parts) -> Result<(), S3Error> {
+/// Refuses what must not reach `s3s`. `now` is the time of the request's arrival.
+pub fn check(parts: &Parts, now: SystemTime) -> Result<(), S3Error> {
     check_shape(parts)?;
     check_headers(&parts.headers)?;
     if parts.method == Method::POST && is_form(&parts.headers) {
         // s3s gathers the file of a form in memory before it checks who sent it.
         return Err(s3_error!(NotImplemented, "POST forms are not implemented"));
     }
-    if parts.headers.contains_key(AUTHORIZATION) && signed_query(parts) {
-        return Err(s3_error!(
-            InvalidArgument,
-            "Only one auth mechanism allowed"
-        ));
-    }
-    signed_headers::check(parts, proof(parts))
+    signature::check(parts, proof(parts), now)
 }
 
 fn check_shape(parts: &Parts) -> Result<(), S3Error> {
@@ -113,23 +93,15 @@ fn check_shape(parts: &Parts) -> Result<(), S3Error> {
     if parts.uri.authority().is_some() || !parts.uri.path().starts_with('/') {
         return Err(s3_error!(InvalidURI, "the request's target is not a path"));
     }
-    if !is_well_escaped(parts.uri.path()) {
+    if percent_decoded(parts.uri.path()).is_none() {
         // s3s would keep the percent sign as it is.
         return Err(s3_error!(InvalidURI));
     }
-    if parts.headers.get_all(HOST).iter().count() != 1 {
-        return Err(s3_error!(InvalidRequest, "a request has one Host header"));
+    let mut hosts = parts.headers.get_all(HOST).iter();
+    match (hosts.next().map(HeaderValue::to_str), hosts.next()) {
+        (Some(Ok(_)), None) => Ok(()),
+        _ => Err(s3_error!(InvalidRequest, "a request has one Host header")),
     }
-    Ok(())
-}
-
-/// Whether every percent sign is followed by two hexadecimal digits.
-fn is_well_escaped(path: &str) -> bool {
-    path.split('%').skip(1).all(|rest| {
-        rest.as_bytes()
-            .first_chunk::<2>()
-            .is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
-    })
 }
 
 fn check_headers(headers: &HeaderMap) -> Result<(), S3Error> {
@@ -160,15 +132,23 @@ fn check_headers(headers: &HeaderMap) -> Result<(), S3Error> {
                 "Only one auth mechanism allowed"
             ));
         }
-        if !value.as_bytes().starts_with(b"AWS4-HMAC-SHA256") {
-            // SigV2 in a header has no clock check in s3s.
-            return Err(s3_error!(
-                InvalidRequest,
-                "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."
-            ));
-        }
+        check_scheme(value.as_bytes())?;
     }
     Ok(())
+}
+
+fn check_scheme(authorization: &[u8]) -> Result<(), S3Error> {
+    if authorization.starts_with(b"AWS4-HMAC-SHA256") {
+        Ok(())
+    } else if authorization.starts_with(b"AWS ") {
+        // SigV2 in a header has no clock check in s3s.
+        Err(s3_error!(
+            InvalidRequest,
+            "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."
+        ))
+    } else {
+        Err(s3_error!(InvalidArgument, "Unsupported Authorization Type"))
+    }
 }
 
 fn is_form(headers: &HeaderMap) -> bool {
@@ -200,7 +180,7 @@ mod tests {
     }
 
     fn code(method: &str, target: &str, headers: &[(&str, &str)]) -> Option<String> {
-        check(&parts(method, target, headers))
+        check(&parts(method, target, headers), SystemTime::UNIX_EPOCH)
             .err()
             .map(|it| it.code().as_str().to_owned())
     }
@@ -208,17 +188,6 @@ mod tests {
     #[test]
     fn ordinary_requests_pass() {
         assert_eq!(code("GET", "/b/k?x=1", &[]), None);
-        assert_eq!(
-            code(
-                "PUT",
-                "/b/k",
-                &[(
-                    "authorization",
-                    "AWS4-HMAC-SHA256 Credential=x, SignedHeaders=host, Signature=y"
-                )]
-            ),
-            None
-        );
         assert_eq!(
             code("POST", "/b?delete", &[("content-type", "application/xml")]),
             None
@@ -242,6 +211,10 @@ mod tests {
             &[("authorization", "AWS AK:sig")],
             "InvalidRequest",
         );
+        for scheme in ["Basic QUs6U0s=", "Bearer x", "x", ""] {
+            let header = ("authorization", scheme);
+            refused("GET", "/b", &[header], "InvalidArgument");
+        }
         refused(
             "GET",
             "/b?X-Amz-Signature=x",
@@ -276,19 +249,19 @@ mod tests {
 
     #[test]
     fn only_a_put_to_a_key_has_content() {
-        let content = |method, target| is_content(&parts(method, target, &[]));
-        assert!(content("PUT", "/b/k?uploadId=1"));
-        assert!(content("PUT", "/b%2Fk"));
-        for (method, target) in [
-            ("PUT", "/b"),
-            ("PUT", "/b/"),
-            ("PUT", "/b%2f"),
-            ("POST", "/b/k"),
-            ("PUT", "/b/k?acl"),
-            ("PUT", "/b/k?x-id=PutObjectTagging&tagging="),
-        ] {
-            assert!(!content(method, target), "{method} {target}");
-        }
+        let content = |method, query: &str, key: Option<&str>| {
+            let address = Address {
+                bucket: Some("b".to_owned()),
+                key: key.map(str::to_owned),
+            };
+            is_content(&parts(method, &format!("/?{query}"), &[]), &address)
+        };
+        assert!(content("PUT", "", Some("k")));
+        assert!(content("PUT", "uploadId=1", Some("k")));
+        assert!(!content("PUT", "", None));
+        assert!(!content("POST", "", Some("k")));
+        assert!(!content("PUT", "acl", Some("k")));
+        assert!(!content("PUT", "x-id=PutObjectTagging&tagging=", Some("k")));
     }
 
     #[test]
@@ -305,6 +278,10 @@ mod tests {
         assert_eq!(
             proof(&parts("GET", "/b/k", &[("authorization", "x")])),
             Proof::Header
+        );
+        assert_eq!(
+            proof(&parts("OPTIONS", "/b/k?X-Amz-Signature=1", &[])),
+            Proof::None
         );
     }
 }

@@ -1,30 +1,36 @@
 //! Reads without a signature, answered in front of `s3s`: what a browser or a CDN sends.
 //!
-//! `GET` and `HEAD` of `/BUCKET/KEY`, if the object's ACL is `public-read` or the operator made the bucket's objects
-//! readable by anyone. Nothing else: in particular no listing, ever.
+//! `GET` and `HEAD` of an object, if its ACL is `public-read` or the operator made the bucket's objects readable by anyone.
+//! Nothing else: in particular no listing, ever, and no writing, which is refused before a byte of the body is read.
 //!
 //! An object that anyone may not read and one that does not exist answer alike, 403, so that nobody can probe for keys;
 //! only in a bucket whose objects anyone may read is a missing one a 404. A bucket that does not exist is a 404, as in
 //! S3.
+//!
+//! Pages of every origin may read the answers, refusals included, or a web client could not tell a missing picture from a
+//! broken line. A refusal is not to be stored: a CDN asks for a picture while it is on its way here, and what it would
+//! remember of the 404 outlives the moment. Asking again costs one look into an index.
 
+use crate::address::Address;
 use crate::attributes::DEFAULT_CONTENT_TYPE;
 use crate::body::BlobBody;
 use crate::conditions::{self, Verdict};
 use crate::context::RequestContext;
 use crate::door::Door;
 use crate::errors;
-use crate::guards;
+use crate::preflight;
+use crate::query;
 use crate::range::{self, RangeSpec};
 use http::header::{
-    ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL,
-    CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_RANGE,
-    CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, EXPIRES, HeaderName, HeaderValue, LAST_MODIFIED,
-    RANGE, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE,
+    CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, EXPIRES,
+    HeaderName, HeaderValue, LAST_MODIFIED, RANGE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::request::Parts;
 use http::{HeaderMap, Method, Response, StatusCode};
 use moraine_engine::{Acl, Bucket, Object};
-use s3s::{Body, S3Result, s3_error};
+use s3s::path::check_bucket_name;
+use s3s::{Body, S3Error, S3Result, s3_error};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -48,41 +54,102 @@ const SUBRESOURCES: [&str; 13] = [
     "versions",
 ];
 
-/// Answers a request without a signature.
+/// Why a read is refused.
+struct Refused {
+    error: S3Error,
+    /// For a range that the object does not have: its size.
+    size: Option<u64>,
+}
+
+impl From<S3Error> for Refused {
+    fn from(error: S3Error) -> Self {
+        Self { error, size: None }
+    }
+}
+
+/// Answers a request without a signature. `refuse` makes an answer of an error.
 pub async fn answer(
     door: &Door,
     parts: &Parts,
+    address: &Address,
     context: &RequestContext,
-) -> S3Result<Response<Body>> {
-    let denied = || s3_error!(AccessDenied);
-    let head = parts.method == Method::HEAD;
-    if !head && parts.method != Method::GET {
-        return Err(denied());
+    refuse: impl FnOnce(S3Error, &RequestContext) -> Response<Body>,
+) -> Response<Body> {
+    let result = match parts.method {
+        Method::OPTIONS => preflight::answer(parts, context).map_err(Refused::from),
+        Method::GET | Method::HEAD => {
+            context.set_operation(OPERATION);
+            read(door, parts, address, context).await
+        }
+        _ => Err(s3_error!(AccessDenied).into()),
+    };
+    result.unwrap_or_else(|Refused { error, size }| {
+        let mut response = refuse(error, context);
+        let headers = response.headers_mut();
+        if let Some(size) = size {
+            let range = range::content_range_unsatisfiable(size);
+            set(headers, CONTENT_RANGE, &range);
+        }
+        harmless(headers);
+        set(headers, CACHE_CONTROL, "no-store");
+        response
+    })
+}
+
+async fn read(
+    door: &Door,
+    parts: &Parts,
+    address: &Address,
+    context: &RequestContext,
+) -> Result<Response<Body>, Refused> {
+    let (Some(bucket), Some(key)) = (&address.bucket, &address.key) else {
+        return Err(s3_error!(AccessDenied).into());
+    };
+    check_parameters(parts)?;
+    let Some(bucket) = door.store.bucket(bucket) else {
+        return Err(no_bucket(bucket).into());
+    };
+    if key.len() > KEY_BYTES_MAX {
+        return Err(s3_error!(KeyTooLongError).into());
     }
-    if guards::query_names(parts).any(is_subresource) {
-        return Err(denied());
-    }
-    let (bucket, key) = split(parts.uri.path())?.ok_or_else(denied)?;
-    context.set_operation(OPERATION);
-    let bucket = door
-        .store
-        .bucket(&bucket)
-        .ok_or_else(|| s3_error!(NoSuchBucket))?;
-    let object = find(door, context, &bucket, &key).await?;
+    let object = find(door, context, &bucket, key.as_bytes()).await?;
     match conditions::judge(&parts.headers, &object.etag, object.modified_ms) {
         Verdict::Proceed => {}
         Verdict::NotModified => return Ok(not_modified(&object)),
-        Verdict::Failed => return Err(s3_error!(PreconditionFailed)),
+        Verdict::Failed => return Err(s3_error!(PreconditionFailed).into()),
     }
-    let range = match select(&parts.headers, &object) {
-        Ok(range) => range,
-        Err(range::Unsatisfiable) => return Ok(unsatisfiable(&object)),
-    };
-    give(door, context, &object, range, head).await
+    let range = select(&parts.headers, &object).map_err(|range::Unsatisfiable| Refused {
+        error: s3_error!(InvalidRange),
+        size: Some(object.size),
+    })?;
+    let head = parts.method == Method::HEAD;
+    Ok(give(door, context, &object, range, head).await?)
 }
 
-fn is_subresource(name: &str) -> bool {
-    SUBRESOURCES.contains(&name) || name.starts_with("response-")
+/// Bytes of a key, as in S3.
+const KEY_BYTES_MAX: usize = 1024;
+
+fn no_bucket(name: &str) -> S3Error {
+    if check_bucket_name(name) {
+        s3_error!(NoSuchBucket)
+    } else {
+        s3_error!(InvalidBucketName)
+    }
+}
+
+fn check_parameters(parts: &Parts) -> S3Result<()> {
+    for name in query::names(parts) {
+        if SUBRESOURCES.contains(&name) {
+            return Err(s3_error!(AccessDenied));
+        }
+        if name.starts_with("response-") {
+            return Err(s3_error!(
+                InvalidRequest,
+                "Request specific response headers cannot be used for anonymous GET requests."
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// The object, if anyone may read it.
@@ -180,17 +247,17 @@ fn describe(headers: &mut HeaderMap, object: &Object) {
     let modified = httpdate::fmt_http_date(conditions::seconds(object.modified_ms));
     set(headers, LAST_MODIFIED, &modified);
     set(headers, ACCEPT_RANGES, "bytes");
+    harmless(headers);
+}
+
+/// The headers of every answer to a read: pages may have it, and it does nothing by itself.
+fn harmless(headers: &mut HeaderMap) {
+    preflight::allow_reading(headers);
     set(headers, X_CONTENT_TYPE_OPTIONS, "nosniff");
     set(
         headers,
         CONTENT_SECURITY_POLICY,
         "default-src 'none'; form-action 'none'; sandbox",
-    );
-    set(headers, ACCESS_CONTROL_ALLOW_ORIGIN, "*");
-    set(
-        headers,
-        ACCESS_CONTROL_EXPOSE_HEADERS,
-        "Content-Length, Content-Range, ETag",
     );
 }
 
@@ -198,20 +265,14 @@ fn not_modified(object: &Object) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NOT_MODIFIED;
     describe(response.headers_mut(), object);
-    response.headers_mut().remove(CONTENT_TYPE);
-    response
-}
-
-fn unsatisfiable(object: &Object) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
-    let headers = response.headers_mut();
-    set(
-        headers,
-        CONTENT_RANGE,
-        &range::content_range_unsatisfiable(object.size),
-    );
-    set(headers, ACCESS_CONTROL_ALLOW_ORIGIN, "*");
+    for name in [
+        CONTENT_TYPE,
+        CONTENT_DISPOSITION,
+        CONTENT_ENCODING,
+        CONTENT_LANGUAGE,
+    ] {
+        response.headers_mut().remove(name);
+    }
     response
 }
 
@@ -219,68 +280,5 @@ fn unsatisfiable(object: &Object) -> Response<Body> {
 fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
         headers.insert(name, value);
-    }
-}
-
-/// The bucket and the key in a path. `None` if there is no key. A `%` that is not followed by two hexadecimal digits, and
-/// what is not UTF-8 or holds a NUL, is refused.
-fn split(path: &str) -> S3Result<Option<(String, Vec<u8>)>> {
-    let bad = || s3_error!(InvalidURI);
-    let path = path.strip_prefix('/').ok_or_else(bad)?;
-    let Some((bucket, key)) = path.split_once('/').filter(|(_, key)| !key.is_empty()) else {
-        return Ok(None);
-    };
-    let bucket = String::from_utf8(decode(bucket).ok_or_else(bad)?).map_err(|_| bad())?;
-    let key = decode(key)
-        .filter(|key| std::str::from_utf8(key).is_ok())
-        .ok_or_else(bad)?;
-    if key.contains(&0) {
-        return Err(bad());
-    }
-    Ok(Some((bucket, key)))
-}
-
-/// The bytes of a percent-encoded text; `None` if a `%` is not followed by two hexadecimal digits.
-pub fn decode(text: &str) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        if byte != b'%' {
-            out.push(byte);
-            continue;
-        }
-        let high = char::from(bytes.next()?).to_digit(16)?;
-        let low = char::from(bytes.next()?).to_digit(16)?;
-        out.push(u8::try_from(high * 16 + low).ok()?);
-    }
-    Some(out)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parsed(path: &str) -> Option<(String, String)> {
-        let (bucket, key) = split(path).ok()??;
-        Some((bucket, String::from_utf8(key).unwrap()))
-    }
-
-    #[test]
-    fn paths() {
-        let is = |path, bucket: &str, key: &str| {
-            assert_eq!(
-                parsed(path),
-                Some((bucket.to_owned(), key.to_owned())),
-                "{path}"
-            );
-        };
-        is("/b/k", "b", "k");
-        is("/b/a%20b+c%2Fd//e/../f", "b", "a b+c/d//e/../f");
-        is("/b/%C3%A9", "b", "\u{e9}");
-        for path in [
-            "/", "/b", "/b/", "/b/%", "/b/%4", "/b/%+1", "/b/%ff", "/b/a%00b", "b/k",
-        ] {
-            assert_eq!(parsed(path), None, "{path}");
-        }
     }
 }

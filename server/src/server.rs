@@ -8,6 +8,7 @@ use crate::admission::{Admission, Place, Refused};
 use crate::config::ServerConfig;
 use crate::connection;
 use crate::front::Front;
+use crate::hosts::{BadDomain, Domains};
 use crate::metrics::Metrics;
 use crate::refusal::Refusals;
 use moraine_engine::Store;
@@ -34,6 +35,9 @@ pub enum ServeError {
         /// What the system said.
         source: io::Error,
     },
+    /// A configured domain is none.
+    #[error(transparent)]
+    Domain(#[from] BadDomain),
     /// The store could not be closed.
     #[error("the store could not be closed: {0}")]
     Close(#[from] moraine_engine::Error),
@@ -43,6 +47,7 @@ pub enum ServeError {
 pub struct Server {
     store: Store,
     config: Arc<ServerConfig>,
+    domains: Domains,
     listener: TcpListener,
     admin: TcpListener,
     address: SocketAddr,
@@ -61,11 +66,13 @@ pub async fn serve(
 impl Server {
     /// Listens on both addresses.
     pub async fn bind(store: Store, config: ServerConfig) -> Result<Self, ServeError> {
+        let domains = Domains::new(&config.domains)?;
         let (listener, address) = listen(config.listen).await?;
         let (admin, admin_address) = listen(config.admin_listen).await?;
         Ok(Self {
             store,
             config: Arc::new(config),
+            domains,
             listener,
             admin,
             address,
@@ -97,6 +104,7 @@ impl Server {
         let front = Front::new(
             self.store.clone(),
             Arc::clone(&self.config),
+            self.domains,
             Arc::clone(&metrics),
         );
         let mut connections = Connections::new(

@@ -135,10 +135,7 @@ impl Store {
         let Some(found) = doomed.get_mut(&key) else {
             return Ok(None);
         };
-        match condition.check(found.object.as_ref()) {
-            Err(Error::NoSuchKey) => return Ok(None),
-            checked => checked?,
-        }
+        condition.check_deletion(found.object.as_ref())?;
         if found.object.take().is_none() {
             return Ok(None);
         }

@@ -104,7 +104,9 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::NoSuchTenant`]; [`Error::AccessKeyExists`], whoever has it; [`Error::TooMany`]; [`Error::Invalid`] for a
-    /// length out of bounds (access key 3 to 128, secret 8 to 256 bytes).
+    /// length out of bounds (access key 1 to 128, secret 1 to 256 bytes). How long a secret must be to be safe is for whoever
+    /// hands it out to say: a store that takes over keys which are in use elsewhere, or replays recorded requests, cannot
+    /// choose.
     pub async fn create_access_key(
         &self,
         tenant: TenantId,
@@ -120,18 +122,18 @@ impl Store {
         below(others, ACCESS_KEYS_MAX, "access keys of a tenant")?;
         let access_key = access_key.map_or_else(|| self.letters(20), str::to_owned);
         let secret = Secret::new(secret.map_or_else(|| self.letters(40), str::to_owned));
-        if !(3..=128).contains(&access_key.len())
+        if !(1..=128).contains(&access_key.len())
             || !access_key
                 .bytes()
                 .all(|byte| byte.is_ascii_graphic() && byte != b'/')
         {
             return invalid(
                 "access key",
-                "it has 3 to 128 printable ASCII characters without '/'",
+                "it has 1 to 128 printable ASCII characters without '/'",
             );
         }
-        if !(8..=256).contains(&secret.expose().len()) {
-            return invalid("secret key", "it has 8 to 256 bytes");
+        if !(1..=256).contains(&secret.expose().len()) {
+            return invalid("secret key", "it has 1 to 256 bytes");
         }
         if self.access_key(&access_key).is_some() {
             return Err(Error::AccessKeyExists);
@@ -177,9 +179,10 @@ impl Store {
     /// Makes a bucket.
     ///
     /// # Errors
-    /// [`Error::BucketExists`]; [`Error::NoSuchTenant`]; [`Error::TooMany`]; [`Error::Invalid`] for a name that is not 3 to
+    /// [`Error::BucketExists`]; [`Error::NoSuchTenant`]; [`Error::TooMany`]; [`Error::Invalid`] for a name that is not 1 to
     /// 63 lower-case letters, digits, dots and hyphens, beginning and ending with a letter or digit, or that is an IP address
-    /// or begins with `xn--`.
+    /// or begins with `xn--`. S3 asks for three characters of who makes a bucket through it; stores that are taken over here
+    /// may have shorter names.
     pub async fn create_bucket(
         &self,
         tenant: TenantId,
@@ -305,7 +308,7 @@ fn check_bucket_name(name: &str) -> Result<()> {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let inner = |byte: u8| plain(byte) || byte == b'-' || byte == b'.';
     let bytes = name.as_bytes();
-    let good = (3..=63).contains(&bytes.len())
+    let good = (1..=63).contains(&bytes.len())
         && bytes.iter().all(|byte| inner(*byte))
         && bytes.first().is_some_and(|byte| plain(*byte))
         && bytes.last().is_some_and(|byte| plain(*byte))
@@ -318,7 +321,7 @@ fn check_bucket_name(name: &str) -> Result<()> {
     } else {
         Err(Error::Invalid {
             what: "bucket name",
-            why: "it has 3 to 63 lower-case letters, digits, dots and hyphens, and is no IP address",
+            why: "it has 1 to 63 lower-case letters, digits, dots and hyphens, and is no IP address",
         })
     }
 }

@@ -8,6 +8,7 @@ use super::xml::Document;
 use crate::checksum::{self, Algorithm, Hasher};
 use crate::config::Limits;
 use crate::guards;
+use crate::query;
 use http::Method;
 use http::request::Parts;
 use s3s::crypto::{Checksum as _, Md5};
@@ -93,7 +94,7 @@ impl Structured {
 
 /// Whether the checksums in the headers are of an object rather than of the body: so it is when an upload is completed.
 fn describes_object(parts: &Parts) -> bool {
-    parts.method == Method::POST && guards::query_names(parts).any(|name| name == "uploadId")
+    parts.method == Method::POST && query::names(parts).any(|name| name == "uploadId")
 }
 
 #[cfg(test)]

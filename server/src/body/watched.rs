@@ -7,6 +7,7 @@
 use super::BodyFault;
 use super::aws_chunked::AwsChunked;
 use super::structured::Structured;
+use crate::address::Address;
 use crate::config::Limits;
 use crate::context::RequestContext;
 use crate::guards;
@@ -87,14 +88,15 @@ pub struct Watched {
 type Polled = Poll<Option<Result<Frame<Bytes>, BodyFault>>>;
 
 impl Watched {
-    /// Watches `inner`, the body behind the head `parts`.
+    /// Watches `inner`, the body behind the head `parts` of a request about `address`.
     pub fn new(
         inner: Incoming,
         parts: &Parts,
+        address: &Address,
         supervision: Arc<Supervision>,
         context: Arc<RequestContext>,
     ) -> Self {
-        let content = guards::is_content(parts);
+        let content = guards::is_content(parts, address);
         let aws_chunked = guards::is_aws_chunked(&parts.headers);
         Self {
             inner,

@@ -29,7 +29,7 @@ pub fn md5(bytes: &[u8]) -> [u8; 16] {
     md5::Md5::digest(bytes).into()
 }
 
-fn hmac(key: &[u8], data: &[u8]) -> Vec<u8> {
+pub fn hmac(key: &[u8], data: &[u8]) -> Vec<u8> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
     mac.update(data);
     mac.finalize().into_bytes().to_vec()
@@ -123,9 +123,14 @@ impl Client {
 
     /// Sends bytes as they are and reads one answer.
     pub async fn raw(&self, bytes: &[u8]) -> Response {
+        self.exchange(bytes, false).await
+    }
+
+    /// The same; the answer to a `HEAD` has no body.
+    pub async fn exchange(&self, bytes: &[u8], head_only: bool) -> Response {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         stream.write_all(bytes).await.unwrap();
-        read(&mut BufReader::new(stream), false).await
+        read(&mut BufReader::new(stream), head_only).await
     }
 }
 
@@ -162,8 +167,10 @@ impl Request {
             self.headers
                 .push(("content-length".to_owned(), self.body.len().to_string()));
         }
-        self.headers
-            .push(("host".to_owned(), self.client.address.to_string()));
+        if !self.headers.iter().any(|(name, _)| name == "host") {
+            self.headers
+                .push(("host".to_owned(), self.client.address.to_string()));
+        }
         let mut signature = String::new();
         let mut key = Vec::new();
         if let Some(credentials) = self.client.credentials.clone() {
@@ -215,19 +222,16 @@ impl Request {
     }
 
     fn canonical(&self) -> String {
-        let mut pairs: Vec<String> = self
-            .query
-            .split('&')
-            .filter(|pair| !pair.is_empty())
-            .map(|pair| {
-                if pair.contains('=') {
-                    pair.to_owned()
-                } else {
-                    format!("{pair}=")
-                }
-            })
+        let pairs = self.query.split('&').filter(|pair| !pair.is_empty());
+        let mut pairs: Vec<(&str, &str)> = pairs
+            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
             .collect();
+        // By name, not by text: `=` comes after `-`.
         pairs.sort();
+        let pairs: Vec<String> = pairs
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
         let headers: String = self
             .headers
             .iter()
@@ -281,6 +285,50 @@ impl Request {
             to_sign.as_bytes(),
         ));
         format!("{}?{}&X-Amz-Signature={signature}", self.path, self.query)
+    }
+
+    /// Signs in the query, for `seconds`, and covers the headers, not the body.
+    pub fn sign_in_query(mut self, seconds: u32) -> Signed {
+        let credentials = self.client.credentials.clone().unwrap();
+        let date = amz_date(SystemTime::now());
+        let scope = format!("{}/eu-test-1/s3/aws4_request", &date[..8]);
+        let credential = format!("{}/{scope}", credentials.access_key).replace('/', "%2F");
+        self.headers
+            .push(("host".to_owned(), self.client.address.to_string()));
+        self.headers.sort();
+        let names = self.signed_names().replace(';', "%3B");
+        let auth = format!(
+            "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={credential}&X-Amz-Date={date}\
+             &X-Amz-Expires={seconds}&X-Amz-SignedHeaders={names}"
+        );
+        let joint = if self.query.is_empty() { "" } else { "&" };
+        self.query = format!("{}{joint}{auth}", self.query);
+        self.sha256 = "UNSIGNED-PAYLOAD".to_owned();
+        let to_sign = format!(
+            "AWS4-HMAC-SHA256\n{date}\n{scope}\n{}",
+            sha256(self.canonical().as_bytes())
+        );
+        let key = signing_key(&credentials.secret, &date[..8]);
+        let signature = hex(&hmac(&key, to_sign.as_bytes()));
+        let mut head = format!(
+            "{} {}?{}&X-Amz-Signature={signature} HTTP/1.1\r\ncontent-length: {}\r\n",
+            self.method,
+            self.path,
+            self.query,
+            self.body.len()
+        );
+        for (name, value) in &self.headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        head.push_str("\r\n");
+        Signed {
+            head: head.into_bytes(),
+            body: self.body,
+            signature,
+            scope,
+            date,
+            key,
+        }
     }
 }
 

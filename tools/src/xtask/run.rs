@@ -26,10 +26,11 @@ pub fn program(name: impl AsRef<OsStr>) -> Command {
 /// `cargo`, with arguments.
 pub fn cargo(arguments: &[&str]) -> Command {
     let mut command = program(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    // Tests that need the environment's Python fail without it, instead of passing unseen.
+    // Tests that need the environment's Python, or libfaketime, fail without it, instead of passing unseen.
     command
         .env("MORAINE_PYTHON", place::venv().join("bin/python"))
         .env("MORAINE_REQUIRE_PYTHON", "1")
+        .env("MORAINE_REQUIRE_FAKETIME", "1")
         .args(arguments);
     command
 }
