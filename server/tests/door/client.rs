@@ -222,19 +222,16 @@ impl Request {
     }
 
     fn canonical(&self) -> String {
-        let mut pairs: Vec<String> = self
-            .query
-            .split('&')
-            .filter(|pair| !pair.is_empty())
-            .map(|pair| {
-                if pair.contains('=') {
-                    pair.to_owned()
-                } else {
-                    format!("{pair}=")
-                }
-            })
+        let pairs = self.query.split('&').filter(|pair| !pair.is_empty());
+        let mut pairs: Vec<(&str, &str)> = pairs
+            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
             .collect();
+        // By name, not by text: `=` comes after `-`.
         pairs.sort();
+        let pairs: Vec<String> = pairs
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
         let headers: String = self
             .headers
             .iter()
@@ -288,6 +285,50 @@ impl Request {
             to_sign.as_bytes(),
         ));
         format!("{}?{}&X-Amz-Signature={signature}", self.path, self.query)
+    }
+
+    /// Signs in the query, for `seconds`, and covers the headers, not the body.
+    pub fn sign_in_query(mut self, seconds: u32) -> Signed {
+        let credentials = self.client.credentials.clone().unwrap();
+        let date = amz_date(SystemTime::now());
+        let scope = format!("{}/eu-test-1/s3/aws4_request", &date[..8]);
+        let credential = format!("{}/{scope}", credentials.access_key).replace('/', "%2F");
+        self.headers
+            .push(("host".to_owned(), self.client.address.to_string()));
+        self.headers.sort();
+        let names = self.signed_names().replace(';', "%3B");
+        let auth = format!(
+            "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={credential}&X-Amz-Date={date}\
+             &X-Amz-Expires={seconds}&X-Amz-SignedHeaders={names}"
+        );
+        let joint = if self.query.is_empty() { "" } else { "&" };
+        self.query = format!("{}{joint}{auth}", self.query);
+        self.sha256 = "UNSIGNED-PAYLOAD".to_owned();
+        let to_sign = format!(
+            "AWS4-HMAC-SHA256\n{date}\n{scope}\n{}",
+            sha256(self.canonical().as_bytes())
+        );
+        let key = signing_key(&credentials.secret, &date[..8]);
+        let signature = hex(&hmac(&key, to_sign.as_bytes()));
+        let mut head = format!(
+            "{} {}?{}&X-Amz-Signature={signature} HTTP/1.1\r\ncontent-length: {}\r\n",
+            self.method,
+            self.path,
+            self.query,
+            self.body.len()
+        );
+        for (name, value) in &self.headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        head.push_str("\r\n");
+        Signed {
+            head: head.into_bytes(),
+            body: self.body,
+            signature,
+            scope,
+            date,
+            key,
+        }
     }
 }
 

@@ -35,6 +35,11 @@ const SCENARIOS: &[Scenario] = &[
         command: || run::client("kill.py", &["--rounds", "50"]),
     },
     Scenario {
+        name: "sessions",
+        what: "5,000 random sessions of boto3 against a model, with restarts and kills (about 5 minutes)",
+        command: || run::client("sessions.py", &["--sessions", "5000"]),
+    },
+    Scenario {
         name: "names-10m",
         what: "10 million names in the name index: put, get, list, restart after a kill, size (about 10 minutes)",
         command: || run::cargo(&names("fjall")),

@@ -68,6 +68,10 @@ pub const STEPS: &[Step] = &[
     step("bad-input", "stores, bodies and disks that are not as they should be", Work::Clients(
         &[("bad_input.py", &[])],
     )),
+    step("hostile", "what strangers send, 100 times over, and a crowd beside a client who works", Work::Clients(
+        &[("hostile.py", &[])],
+    )),
+    step("admin", "tenants, keys, buckets and figures through the commands", Work::Clients(&[("admin.py", &[])])),
     step("roundtrip", "awscli and boto3: the corpus in and out, byte for byte", Work::Clients(
         &[("roundtrip.py", &[])],
     )),
@@ -83,4 +87,7 @@ pub const STEPS: &[Step] = &[
     step("ruby", "the AWS SDK for Ruby as Mastodon calls it", Work::Clients(&[("with_ruby.py", &[])])),
     step("clean-up", "5,000 keys removed by batches", Work::Clients(&[("clean_up.py", &["--keys", "5000"])])),
     step("kill", "kill -9 under load, 20 times", Work::Clients(&[("kill.py", &["--rounds", "20"])])),
+    step("sessions", "1,000 random sessions of boto3 against a model, with restarts and kills", Work::Clients(
+        &[("sessions.py", &["--sessions", "1000"])],
+    )),
 ];
