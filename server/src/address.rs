@@ -2,7 +2,7 @@
 //!
 //! One function for everybody who asks (the guards, the anonymous reads), and it decides as `s3s` does for signed
 //! requests: the path is decoded once and split afterwards, so `/b%2Fk` is the key `k` of the bucket `b`; nothing is
-//! normalised, so `..`, `//` and a leading slash belong to the key.
+//! normalised, so `//`, a leading slash and a `..` that stays below the bucket belong to the key.
 //!
 //! A host that names a bucket decides: the whole path is the key, as in S3. Some servers are configured with the bucket
 //! both in the endpoint and in the path (`https://BUCKET.DOMAIN/BUCKET/KEY`). Their keys begin with `BUCKET/` here, as they
@@ -26,7 +26,8 @@ pub struct Address {
 /// What the request is about.
 ///
 /// # Errors
-/// `InvalidURI` for a path with a percent sign that is not followed by two hexadecimal digits, or that is not UTF-8.
+/// `InvalidURI` for a path with a percent sign that is not followed by two hexadecimal digits, or that is not UTF-8, and for
+/// a key that climbs out of its bucket.
 pub fn locate(domains: &Domains, parts: &Parts) -> S3Result<Address> {
     let host = parts
         .headers
@@ -50,10 +51,30 @@ fn split(bucket: Option<String>, path: &str) -> S3Result<Address> {
             (bucket.to_owned(), key)
         }
     };
+    if climbs(key) {
+        return Err(s3_error!(
+            InvalidURI,
+            "the key has more .. than names in front of them"
+        ));
+    }
     Ok(Address {
         bucket: Some(bucket),
         key: Some(key.to_owned()).filter(|key| !key.is_empty()),
     })
+}
+
+/// Whether a key climbs out of its bucket: read from the left, it has more `..` than other segments. S3 refuses those, and
+/// what mirrors a bucket to a file system relies on that. All else in a key stands for itself.
+fn climbs(key: &str) -> bool {
+    let mut depth = 0_usize;
+    for segment in key.split('/') {
+        match (segment, depth) {
+            ("..", 0) => return true,
+            ("..", _) => depth -= 1,
+            _ => depth += 1,
+        }
+    }
+    false
 }
 
 /// The bytes that `text` stands for; `None` if a percent sign is not followed by two hexadecimal digits.
@@ -76,6 +97,20 @@ pub fn percent_decoded(text: &str) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
     use s3s::path::{S3Path, parse_virtual_hosted_style};
+
+    #[test]
+    fn keys_do_not_climb_out_of_their_bucket() {
+        for key in ["a/../c", "a/b/../../c", "...", "..a", "a..", "/../k", ""] {
+            assert!(!climbs(key), "{key}");
+        }
+        for key in ["..", "../k", "a/../../k", "a/b/../../../k"] {
+            assert!(climbs(key), "{key}");
+        }
+        for path in ["/b/%2e%2E/k", "/b%2F..%2fk"] {
+            assert!(split(None, path).is_err(), "{path}");
+        }
+        assert!(split(Some("b".to_owned()), "/../k").is_err());
+    }
 
     #[track_caller]
     fn is(host: Option<&str>, path: &str, bucket: Option<&str>, key: Option<&str>) {

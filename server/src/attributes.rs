@@ -76,18 +76,20 @@ fn storage_class(headers: &HeaderMap) -> S3Result<Option<String>> {
 }
 
 /// User metadata, in the order of its names. Values are kept as they were sent: one in RFC 2047's coding comes back in the
-/// very same, and one in bare UTF-8 comes back in that coding, as from S3.
+/// very same, and one in bare UTF-8 comes back in that coding, as from S3. What is given twice is one list.
 fn user_metadata(headers: &HeaderMap) -> S3Result<Vec<(String, String)>> {
     let mut metadata = Vec::new();
     for name in headers.keys() {
         let Some(short) = name.as_str().strip_prefix("x-amz-meta-") else {
             continue;
         };
-        let value = headers.get(name).map(|it| it.as_bytes().trim_ascii());
-        let value = std::str::from_utf8(value.unwrap_or_default());
+        let values = headers.get_all(name).iter();
+        let values = values.map(|value| value.as_bytes().trim_ascii());
+        let value = values.collect::<Vec<_>>().join(&b',');
+        let value = String::from_utf8(value);
         let value = value.map_err(|_| s3_error!(InvalidArgument, "{name} is not UTF-8"))?;
         if !short.is_empty() {
-            metadata.push((short.to_owned(), value.to_owned()));
+            metadata.push((short.to_owned(), value));
         }
     }
     metadata.sort_unstable();
@@ -226,6 +228,14 @@ mod tests {
         assert!(metadata(Limits::METADATA_BYTES_MAX).is_ok());
         let result = metadata(Limits::METADATA_BYTES_MAX + 1);
         assert_eq!(code(result), "MetadataTooLarge");
+    }
+
+    #[test]
+    fn metadata_that_is_given_twice_is_a_list() {
+        let mut headers = with("x-amz-meta-k", " a ");
+        headers.append("x-amz-meta-k", "b,c".parse().unwrap());
+        let metadata = from_request(&headers, OWNER).unwrap().metadata;
+        assert_eq!(metadata, [("k".to_owned(), "a,b,c".to_owned())]);
     }
 
     #[test]

@@ -1,4 +1,7 @@
 //! What an error is about: the bucket or key, which S3 names in its error documents and the errors of `s3s` do not carry.
+//!
+//! A key that XML cannot carry is not named, and the path then stands as it was sent: strict parsers would refuse the whole
+//! document, and their clients not learn which error it was.
 
 use crate::address::{Address, percent_decoded};
 use bytes::Bytes;
@@ -18,7 +21,8 @@ pub fn named(document: Bytes, path: &str, address: Option<&Address>) -> Bytes {
     else {
         return document;
     };
-    let path = decoded(path);
+    let readable = decoded(path).filter(|path| is_carried(path));
+    let path = readable.unwrap_or_else(|| path.to_owned());
     let (bucket, key) = address
         .map(|it| (it.bucket.as_deref(), it.key.as_deref()))
         .unwrap_or_default();
@@ -26,7 +30,7 @@ pub fn named(document: Bytes, path: &str, address: Option<&Address>) -> Bytes {
     let mut out = String::with_capacity(text.len() + 3 * path.len() + 64);
     out.push_str(head);
     match code(head) {
-        "NoSuchKey" | "NoSuchVersion" => element(&mut out, "Key", key),
+        "NoSuchKey" | "NoSuchVersion" if is_carried(key) => element(&mut out, "Key", key),
         "NoSuchBucket"
         | "BucketNotEmpty"
         | "BucketAlreadyExists"
@@ -46,12 +50,17 @@ fn code(document: &str) -> &str {
         .unwrap_or_default()
 }
 
-/// The path without percent-encoding; as it was sent, if it is not well encoded.
-fn decoded(path: &str) -> String {
-    let bytes = percent_decoded(path);
-    bytes
-        .and_then(|bytes| String::from_utf8(bytes).ok())
-        .unwrap_or_else(|| path.to_owned())
+/// The path without percent-encoding, if it was well encoded.
+fn decoded(path: &str) -> Option<String> {
+    String::from_utf8(percent_decoded(path)?).ok()
+}
+
+/// Whether XML has all of these characters.
+fn is_carried(text: &str) -> bool {
+    let foreign = |it: char| {
+        matches!(it, '\0'..' ' | '\u{fffe}' | '\u{ffff}') && !matches!(it, '\t' | '\n' | '\r')
+    };
+    !text.contains(foreign)
 }
 
 fn element(out: &mut String, name: &str, text: &str) {
@@ -120,6 +129,21 @@ mod tests {
             named.contains("<BucketName>media</BucketName><Resource>/k</Resource>"),
             "{named}"
         );
+    }
+
+    #[test]
+    fn a_key_that_xml_cannot_carry_is_not_named() {
+        let named = text(of(
+            "NoSuchKey",
+            "/media/a%01%C3%A9",
+            "media",
+            "a\u{1}\u{e9}",
+        ));
+        assert!(
+            named.contains("<Resource>/media/a%01%C3%A9</Resource>"),
+            "{named}"
+        );
+        assert!(!named.contains("<Key>"), "{named}");
     }
 
     #[test]

@@ -163,7 +163,12 @@ fn admit<'a>(
     guards::check(parts, SystemTime::now())?;
     let proof = guards::proof(parts);
     signature::settle(parts, proof)?;
-    let address = address.as_ref().map_err(|_| s3_error!(InvalidURI))?;
+    let address = address.as_ref().map_err(|error| {
+        let message = error
+            .message()
+            .unwrap_or("Couldn't parse the specified URI.");
+        s3_error!(InvalidURI, "{message}")
+    })?;
     Ok((proof, address))
 }
 

@@ -1,8 +1,9 @@
 //! The S3 and HTTP gateway of Moraine: a thin door on the engine that knows nothing of files.
 //!
-//! A request passes, in this order: the socket wrapper (`wire`), the guards (`guards`, `signature`), then either the
-//! anonymous reads (`public`, `preflight`) or `s3s` (signatures, XML, routing), whose body is watched by `body`; then one
-//! file of `ops`. What it is about, its `address`, comes from its path and its host (`hosts`).
+//! A connection is let in (`admission`) and served (`connection`). A request passes, in this order: the socket wrapper
+//! (`wire`, `heads`), the guards (`guards`, `signature`), then either the anonymous reads (`public`, `preflight`) or `s3s`
+//! (signatures, XML, routing), whose body is watched by `body`; then one file of `ops`. What it is about, its `address`,
+//! comes from its path and its host (`hosts`).
 //! What `s3s` does not check (truncation, trailers, digests, sub-resources that it does not know) is checked here, so
 //! that a PUT which answers 200 has stored exactly what the client meant.
 //!

@@ -279,13 +279,14 @@ fn engine_counters(stats: &Stats) -> [Line; 17] {
 }
 
 #[rustfmt::skip]
-fn engine_gauges(stats: &Stats) -> [Line; 13] {
+fn engine_gauges(stats: &Stats) -> [Line; 14] {
     [
         ("segments", "Segments of all logs", stats.segments),
         ("index_entries", "Entries of the hash index", stats.index_entries),
         ("index_bytes", "Bytes of the hash index", stats.index_bytes),
         ("names", "Live names", stats.names),
         ("logical_bytes", "Bytes of all objects before deduplication", stats.logical_bytes),
+        ("upload_bytes", "Bytes in parts of uploads that are not complete", stats.upload_bytes),
         ("memory_budget_bytes", "The memory budget for bodies", stats.budget_total),
         ("memory_used_bytes", "Memory taken from the budget", stats.budget_used),
         ("memory_waiting", "Bodies that wait for memory now", stats.budget_waiting),

@@ -1,22 +1,24 @@
 //! Requests with a header that S3 takes and `s3s` would refuse: their headers are put aside, and they pass `s3s` again.
 //!
 //! `s3s` reads the headers of a request into types, and answers 400 where one does not parse: a `Range` of two ranges, a
-//! date that is none, a list of ETags, an `Expires` that is no date, metadata in another charset. S3 ignores the first
-//! three and keeps the last two as they are. Signatures cover those headers, so they cannot be taken away before the
+//! date that is none, a list of ETags, an `Expires` that is no date, metadata in another charset or given twice, a copy
+//! from a bucket with a short name. S3 ignores the first two and takes the others. Signatures cover those headers, so they cannot be taken away before the
 //! signature was checked; and between that check and the reading `s3s` lets nobody change a request. But it does let a
 //! route take a request over. So: once the signature was found true, such a request goes, without the offending headers and
 //! without its signature, through a second `s3s` that checks none, with a proof that only this file can make; the access
 //! check takes that proof for the signature. The operation then gets the headers as they were ([`restore`]).
 
 use http::header::{
-    AUTHORIZATION, EXPIRES, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH,
+    AUTHORIZATION, EXPIRES, HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH,
     IF_UNMODIFIED_SINCE, RANGE,
 };
 use http::{Extensions, HeaderMap, Method, Request, Uri};
-use s3s::dto::{ETagCondition, Range, Timestamp, TimestampFormat};
+use s3s::dto::{CopySource, ETagCondition, Range, Timestamp, TimestampFormat};
 use s3s::route::S3Route;
 use s3s::service::S3Service;
 use s3s::{Body, S3Request, S3Response, S3Result, TrailingHeaders, s3_error};
+
+const COPY_SOURCE: HeaderName = HeaderName::from_static("x-amz-copy-source");
 
 /// That the first pass found the signature of this key true.
 #[derive(Clone)]
@@ -60,7 +62,12 @@ impl S3Route for SecondPass {
         let credentials = request.credentials.ok_or_else(denied)?;
         let mut headers = request.headers.clone();
         for name in offending(&request.method, &headers) {
-            headers.remove(name);
+            if name == COPY_SOURCE {
+                // It tells a copy from a put; which source it is, the operation reads in the original.
+                headers.insert(name, HeaderValue::from_static("bucket/key"));
+            } else {
+                headers.remove(name);
+            }
         }
         headers.remove(AUTHORIZATION);
         let mut again = Request::new(request.input);
@@ -128,8 +135,13 @@ fn offending(method: &Method, headers: &HeaderMap) -> Vec<HeaderName> {
         let metadata = headers.keys().cloned();
         let metadata = metadata.filter(|name| name.as_str().starts_with("x-amz-meta-"));
         metadata.for_each(|name| check(name, is_plain));
+        check(COPY_SOURCE, is_source);
     }
     etags.into_iter().for_each(|name| check(name, is_etag));
+    let twice = |name: &&HeaderName| {
+        name.as_str().starts_with("x-amz-meta-") && headers.get_all(*name).iter().count() > 1
+    };
+    found.extend(headers.keys().filter(twice).cloned());
     found
 }
 
@@ -144,6 +156,10 @@ fn is_date(value: &[u8]) -> bool {
 
 fn is_etag(value: &[u8]) -> bool {
     ETagCondition::parse_http_header(value).is_ok()
+}
+
+fn is_source(value: &[u8]) -> bool {
+    std::str::from_utf8(value).is_ok_and(|text| CopySource::parse(text).is_ok())
 }
 
 /// Whether `s3s` will not try to decode it. What is not UTF-8 it refuses, and so does the operation.
@@ -196,6 +212,7 @@ mod tests {
             ("expires", "0"),
             ("x-amz-meta-a", "=?ISO-8859-1?Q?caf=E9?="),
             ("x-amz-copy-source-if-unmodified-since", "0"),
+            ("x-amz-copy-source", "b/k"),
         ] {
             assert_eq!(found(Method::PUT, &[(name, value)]), 1, "{name}");
         }

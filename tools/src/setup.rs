@@ -1,7 +1,8 @@
 //! What a store needs before anyone can use it: a tenant, a bucket and an access key.
 //!
-//! Done in that order, each step only if it is missing: a process that died half-way is completed by the next start, and
-//! nobody is locked out of a store whose first key was never made.
+//! Done in that order, each step only if it is missing, until the store has an access key: a process that died half-way is
+//! completed by the next start, and nobody is locked out of a store whose first key was never made. A store with a key of
+//! whichever tenant is left as its operator made it: what was deleted does not come back with a restart.
 
 use crate::failure::Failure;
 use moraine_engine::{Store, Tenant};
@@ -83,16 +84,11 @@ pub enum SetUp {
 /// Makes what is missing.
 pub async fn complete(store: &Store, chosen: Option<ChosenKey>) -> Result<SetUp, Failure> {
     let tenants = store.tenants();
-    let tenant = match tenants
-        .into_iter()
-        .find(|tenant| tenant.name == FIRST_TENANT)
-    {
-        Some(tenant) => tenant,
-        None => store.create_tenant(FIRST_TENANT).await?,
-    };
-    if !store.access_keys(tenant.id).is_empty() {
-        return add_chosen(store, &tenant, chosen).await;
+    let has_key = |tenant: &Tenant| !store.access_keys(tenant.id).is_empty();
+    if tenants.iter().any(has_key) {
+        return add_chosen(store, chosen).await;
     }
+    let tenant = first_tenant(store).await?;
     if store.bucket(FIRST_BUCKET).is_none() {
         store.create_bucket(tenant.id, FIRST_BUCKET, false).await?;
     }
@@ -110,12 +106,16 @@ pub async fn complete(store: &Store, chosen: Option<ChosenKey>) -> Result<SetUp,
     })
 }
 
+async fn first_tenant(store: &Store) -> Result<Tenant, Failure> {
+    let mut tenants = store.tenants().into_iter();
+    match tenants.find(|tenant| tenant.name == FIRST_TENANT) {
+        Some(tenant) => Ok(tenant),
+        None => Ok(store.create_tenant(FIRST_TENANT).await?),
+    }
+}
+
 /// A key in the environment of a later start is added: the way back in for whoever lost the first secret.
-async fn add_chosen(
-    store: &Store,
-    tenant: &Tenant,
-    chosen: Option<ChosenKey>,
-) -> Result<SetUp, Failure> {
+async fn add_chosen(store: &Store, chosen: Option<ChosenKey>) -> Result<SetUp, Failure> {
     let Some(chosen) = chosen else {
         return Ok(SetUp::Nothing);
     };
@@ -126,6 +126,7 @@ async fn add_chosen(
              or unset both variables"
         ))),
         None => {
+            let tenant = first_tenant(store).await?;
             let secret = Some(chosen.secret.as_str());
             let key = store
                 .create_access_key(tenant.id, Some(&chosen.access_key), secret)

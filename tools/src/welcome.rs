@@ -1,5 +1,7 @@
-//! What `serve` prints once it listens: where, and on the first start the key and three commands to try.
+//! What `serve` prints once it listens: where, and on the first start the key, three commands to try, and those for more
+//! tenants.
 
+use crate::settings::DEFAULT_DATA;
 use crate::setup::{FIRST_BUCKET, SetUp};
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -34,6 +36,7 @@ pub fn text(listen: SocketAddr, admin: SocketAddr, data: &Path, set_up: &SetUp) 
                 &mut text,
                 format_args!("{}", commands(&endpoint, access_key, secret)),
             );
+            push(&mut text, format_args!("{}", more_tenants(data)));
         }
     }
     text.push('\n');
@@ -55,6 +58,22 @@ fn commands(endpoint: &str, access_key: &str, secret: &str) -> String {
          {aws} cp {picture} s3://{FIRST_BUCKET}/picture.png\n  \
          {aws} ls s3://{FIRST_BUCKET}/\n  \
          {aws} cp s3://{FIRST_BUCKET}/picture.png picture-again.png\n"
+    )
+}
+
+/// How a second server gets buckets and keys of its own.
+fn more_tenants(data: &Path) -> String {
+    let default = data == Path::new(DEFAULT_DATA);
+    let flag = if default {
+        String::new()
+    } else {
+        format!(" --data {}", quoted(&data.display().to_string()))
+    };
+    format!(
+        "\nEvery server that shares this store gets a tenant with keys and buckets of its own:\n\n  \
+         moraine tenant create{flag} NAME\n  \
+         moraine key create{flag} --tenant NAME\n  \
+         moraine bucket create{flag} --tenant NAME BUCKET\n"
     )
 }
 
@@ -102,6 +121,10 @@ mod tests {
         });
         assert!(text.contains("http://127.0.0.1:8900\n"), "{text}");
         assert!(text.contains("/data/store.key"), "{text}");
+        assert!(
+            text.contains("moraine tenant create --data /data NAME\n"),
+            "{text}"
+        );
         let commands: Vec<&str> = text
             .lines()
             .filter(|line| line.trim_start().starts_with("AWS_ACCESS_KEY_ID="))

@@ -430,8 +430,8 @@ mod behaviours {
         assert_eq!(disk.allocated(&path("d")).unwrap(), 0);
         disk.create_dir(&path("d").join("e")).unwrap();
         create(disk, "outside").allocate(4 << 20).unwrap();
-        for name in ["a", "e/b"] {
-            let file = disk.open(&path("d").join(name), OpenMode::CreateDirect);
+        for place in [path("d").join("a"), path("d").join("e").join("b")] {
+            let file = disk.open(&place, OpenMode::CreateDirect);
             file.unwrap().allocate(1 << 20).unwrap();
         }
         // A file system may add some blocks of its own.

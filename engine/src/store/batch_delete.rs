@@ -135,7 +135,7 @@ impl Store {
         let Some(found) = doomed.get_mut(&key) else {
             return Ok(None);
         };
-        condition.check(found.object.as_ref())?;
+        condition.check_deletion(found.object.as_ref())?;
         if found.object.take().is_none() {
             return Ok(None);
         }

@@ -166,6 +166,14 @@ impl Condition {
             (Self::IfPresent, Some(_)) => Ok(()),
         }
     }
+
+    /// Whether a key may be deleted. Where there is none, an ETag has nothing to protect: the key is as it shall be.
+    pub(crate) fn check_deletion(&self, current: Option<&Object>) -> Result<()> {
+        match (self, current) {
+            (Self::IfMatch(_), None) => Ok(()),
+            _ => self.check(current),
+        }
+    }
 }
 
 /// The lower-case hexadecimal digits of some bytes.
@@ -334,10 +342,7 @@ impl Store {
         self.shared.check_bucket(bucket)?;
         let guard = self.shared.locks.write(&key).await;
         let current = self.shared.object(&key).await?;
-        match condition.check(current.as_ref()) {
-            Err(Error::NoSuchKey) => return Ok(false),
-            checked => checked?,
-        }
+        condition.check_deletion(current.as_ref())?;
         if current.is_none() {
             return Ok(false);
         }

@@ -11,6 +11,7 @@
 
 #[cfg(feature = "canary")]
 mod canaries;
+mod catalog;
 mod common;
 mod crashes;
 mod damage;

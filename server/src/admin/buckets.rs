@@ -7,6 +7,9 @@ use moraine_engine::{Bucket, Store};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+/// What S3 asks of a name. The engine takes shorter ones.
+const NAME_CHARS_MIN: usize = 3;
+
 /// A bucket, and what it holds.
 #[derive(Serialize)]
 struct Shown {
@@ -79,6 +82,10 @@ pub struct New {
 
 /// `POST /v1/buckets`
 pub async fn create(store: &Store, new: New) -> Result<Answer, ApiError> {
+    if new.name.len() < NAME_CHARS_MIN {
+        let message = "a bucket's name has 3 to 63 lower-case letters, digits, dots and hyphens";
+        return Err(ApiError::new(StatusCode::BAD_REQUEST, "invalid", message));
+    }
     let tenant = tenants::find(store, &new.tenant)?;
     let bucket = store
         .create_bucket(tenant.id, &new.name, new.public_read)

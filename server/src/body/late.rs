@@ -4,6 +4,7 @@
 //! or an error inside an answer with status 200, which clients look for, since S3 does the same. The work goes on as long as
 //! somebody takes the answer, and ends with it.
 
+use super::readable;
 use bytes::Bytes;
 use http_body::{Body, Frame};
 use s3s::xml::{Serialize, Serializer};
@@ -43,11 +44,11 @@ impl fmt::Debug for Late {
     }
 }
 
-/// A document without a declaration. One that cannot be written, which does not happen in memory, is none.
+/// A document without a declaration, which every parser reads. One that cannot be written, which does not happen in memory, is none.
 pub fn document(content: &impl Serialize) -> Bytes {
     let mut out = Vec::new();
     match content.serialize(&mut Serializer::new(&mut out)) {
-        Ok(()) => out.into(),
+        Ok(()) => readable(out.into()),
         Err(_) => Bytes::from_static(b"<Error><Code>InternalError</Code></Error>"),
     }
 }

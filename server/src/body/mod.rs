@@ -8,6 +8,7 @@ mod one_declaration;
 mod structured;
 mod watched;
 pub(crate) mod xml;
+mod xml_chars;
 mod xml_text;
 
 #[cfg(feature = "fuzzing")]

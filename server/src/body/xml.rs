@@ -11,6 +11,8 @@
 //!
 //! Memory: the names of the open elements, at most [`DEPTH_MAX`] times [`TAG_BYTES_MAX`].
 
+use super::xml_chars::{is_blank, is_name, is_name_start, is_reference};
+
 /// How deep elements may nest. The deepest that S3 knows (`ReplicationConfiguration`, `LifecycleConfiguration`) are 6 deep:
 /// twice that, and some room.
 pub const DEPTH_MAX: usize = 16;
@@ -78,7 +80,8 @@ pub struct Document {
     open: Vec<Element>,
     root_ended: bool,
     tag_bytes: usize,
-    attributes: usize,
+    /// The names of the tag's attributes, the last perhaps not whole.
+    attributes: Vec<String>,
 }
 
 impl Document {
@@ -92,7 +95,7 @@ impl Document {
             open: Vec::new(),
             root_ended: false,
             tag_bytes: 0,
-            attributes: 0,
+            attributes: Vec::new(),
         }
     }
 
@@ -154,7 +157,8 @@ impl Document {
             '<' => {
                 self.name.clear();
                 self.word.clear();
-                (self.tag_bytes, self.attributes) = (0, 0);
+                self.tag_bytes = 0;
+                self.attributes.clear();
                 return Ok(Place::Tag(self.place != Place::Text));
             }
             '&' => {
@@ -255,14 +259,26 @@ impl Document {
         Ok(match (self.place, next) {
             (Place::Name | Place::Attributes(_), _) if is_blank(next) => Place::Attributes(true),
             (Place::Attributes(true), _) if is_name_start(next) => {
-                self.attributes += 1;
-                if self.attributes > ATTRIBUTES_MAX {
+                if self.attributes.len() == ATTRIBUTES_MAX {
                     return Err("an element has too many attributes");
+                }
+                self.attributes.push(next.into());
+                Place::Attribute
+            }
+            (Place::Attribute, _) if is_name(next) => {
+                if let Some(name) = self.attributes.last_mut() {
+                    name.push(next);
                 }
                 Place::Attribute
             }
-            (Place::Attribute, _) if is_name(next) => Place::Attribute,
-            (Place::Attribute | Place::Equals, '=') => Place::Quote,
+            (Place::Attribute | Place::Equals, '=') => {
+                if let Some((last, others)) = self.attributes.split_last()
+                    && others.contains(last)
+                {
+                    return Err("an element has two attributes of one name");
+                }
+                Place::Quote
+            }
             (Place::Attribute | Place::Equals, _) if is_blank(next) => Place::Equals,
             (Place::Quote, '"' | '\'') => Place::Value(next),
             (Place::Quote, _) if is_blank(next) => Place::Quote,
@@ -303,33 +319,6 @@ impl Document {
         self.root_ended = self.open.is_empty();
         Ok(Place::Text)
     }
-}
-
-const fn is_blank(next: char) -> bool {
-    matches!(next, ' ' | '\t' | '\r' | '\n')
-}
-
-fn is_name_start(next: char) -> bool {
-    next.is_ascii_alphabetic() || matches!(next, '_' | ':') || !next.is_ascii()
-}
-
-fn is_name(next: char) -> bool {
-    is_name_start(next) || next.is_ascii_digit() || matches!(next, '-' | '.')
-}
-
-/// Whether that is the name of one of the five entities of XML, or the number of a character.
-fn is_reference(word: &str) -> bool {
-    let Some(number) = word.strip_prefix('#') else {
-        return matches!(word, "amp" | "lt" | "gt" | "quot" | "apos");
-    };
-    let (digits, radix) = number
-        .strip_prefix('x')
-        .map_or((number, 10), |digits| (digits, 16));
-    digits.chars().all(|digit| digit.is_digit(radix))
-        && u32::from_str_radix(digits, radix)
-            .ok()
-            .and_then(char::from_u32)
-            .is_some_and(|it| it >= ' ' && !matches!(it, '\u{fffe}' | '\u{ffff}') || is_blank(it))
 }
 
 #[cfg(test)]
@@ -445,6 +434,7 @@ mod tests {
         refused(&format!("<a{}/>", " ".repeat(TAG_BYTES_MAX)), "long");
         let attributes: String = (0..=ATTRIBUTES_MAX).map(|n| format!(" a{n}=''")).collect();
         refused(&format!("<a{attributes}/>"), "attributes");
+        refused("<a b='1' c='2' b = '3'/>", "one name");
     }
 
     #[test]
@@ -463,18 +453,8 @@ mod tests {
 
     #[test]
     fn tags_are_well_formed() {
-        for document in [
-            "<a b></a>",
-            "<a b=c></a>",
-            "<a b='<'/>",
-            "<a b='1'c='2'/>",
-            "< a/>",
-            "<a/ >",
-            "<1/>",
-            "<a \"b\"/>",
-            "<>",
-            "<a></a b='c'>",
-        ] {
+        let documents = "<a b></a>;<a b=c></a>;<a b='<'/>;<a b='1'c='2'/>;< a/>;<a/ >;<1/>;<a \"b\"/>;<>;<a></a b='c'>";
+        for document in documents.split(';') {
             refused(document, "malformed");
         }
         refused("<a></b>", "another name");

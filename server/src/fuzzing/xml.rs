@@ -1,8 +1,10 @@
 //! XML bodies, against `quick-xml`: what the guard lets through is one plain document to that parser too, and to `s3s`.
 
+use crate::acl;
 use crate::body::xml::{ATTRIBUTES_MAX, DEPTH_MAX, Document};
+use moraine_engine::TenantId;
 use quick_xml::events::{BytesStart, Event};
-use s3s::dto::{CompletedMultipartUpload, Delete};
+use s3s::dto::{AccessControlPolicy, CompletedMultipartUpload, Delete};
 use s3s::xml::{Deserialize, Deserializer};
 
 /// Attacks `body::xml`. The first byte says where the body is cut in two.
@@ -21,6 +23,9 @@ pub fn xml(data: &[u8]) {
         let mut source = Deserializer::new(body);
         if let Ok(delete) = Delete::deserialize(&mut source) {
             assert_eq!(delete.objects.len(), objects, "s3s sees other objects");
+        }
+        if let Ok(policy) = AccessControlPolicy::deserialize(&mut Deserializer::new(body)) {
+            let _ = acl::from_policy(&policy, TenantId(1));
         }
         let _ = CompletedMultipartUpload::deserialize(&mut Deserializer::new(body));
     }

@@ -54,14 +54,18 @@ pub async fn find(door: &Door, context: &RequestContext, headers: &HeaderMap) ->
 
 /// What the header names.
 #[derive(PartialEq, Eq, Debug)]
-struct Named {
-    bucket: String,
-    key: String,
-    version: Option<String>,
+pub struct Named {
+    /// The bucket.
+    pub bucket: String,
+    /// The key.
+    pub key: String,
+    /// The version, if it names one.
+    pub version: Option<String>,
 }
 
 impl Named {
-    fn parse(header: &[u8]) -> S3Result<Self> {
+    /// Reads the header.
+    pub fn parse(header: &[u8]) -> S3Result<Self> {
         let question = header.iter().position(|byte| *byte == b'?');
         let (path, query) = match question.and_then(|at| header.split_at_checked(at)) {
             Some((path, query)) => (path, Some(query)),

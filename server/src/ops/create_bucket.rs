@@ -1,5 +1,7 @@
 //! CreateBucket. Any region is accepted, since requests may be signed for any. A bucket is private: one whose objects
-//! anyone may read is made by the operator, because no canned ACL of S3 means just that.
+//! anyone may read is made by the operator, because no canned ACL of S3 means just that. Where the bucket exists, that is
+//! the answer, whatever ACL was asked for: clients that make sure of their bucket before an upload send the ACL of their
+//! objects with that.
 //!
 //! Of the names that S3 refuses, `s3s` refuses those of the wrong shape for every request; those that S3 keeps for itself
 //! are refused here.
@@ -7,6 +9,7 @@
 use crate::attributes::refuse;
 use crate::context::RequestContext;
 use crate::door::Door;
+use moraine_engine::Error;
 use s3s::dto::{CreateBucketConfiguration, CreateBucketInput, CreateBucketOutput, ObjectOwnership};
 use s3s::{S3Request, S3Result, s3_error};
 
@@ -35,6 +38,11 @@ pub async fn run(
     if is_reserved(&input.bucket) {
         return Err(s3_error!(InvalidBucketName));
     }
+    let tenant = context.tenant().ok_or_else(|| s3_error!(AccessDenied))?;
+    if let Some(bucket) = door.store.bucket(&input.bucket) {
+        let same_tenant = bucket.tenant == tenant;
+        return Err(door.failed(context)(Error::BucketExists { same_tenant }));
+    }
     refuse(&request.headers, &NOT_IMPLEMENTED)?;
     check_acl(input.acl.as_ref().map(|acl| acl.as_str()))?;
     if input.object_lock_enabled_for_bucket == Some(true) {
@@ -42,7 +50,6 @@ pub async fn run(
     }
     check_ownership(input.object_ownership.as_ref().map(ObjectOwnership::as_str))?;
     check_configuration(input.create_bucket_configuration)?;
-    let tenant = context.tenant().ok_or_else(|| s3_error!(AccessDenied))?;
     let bucket = door
         .store
         .create_bucket(tenant, &input.bucket, false)

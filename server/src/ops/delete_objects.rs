@@ -4,11 +4,11 @@
 //! syncs of the log; once begun they are completed, whether or not the client waits for the answer. So they run in a task
 //! of their own, and how many do is limited.
 
-use super::list_object_versions::ONLY_VERSION;
 use crate::checksum::Algorithm;
 use crate::context::RequestContext;
 use crate::door::Door;
 use crate::errors;
+use crate::versions;
 use http::HeaderMap;
 use moraine_engine::{BucketId, Condition, DELETE_MANY_MAX, Deletion};
 use s3s::dto::{
@@ -129,10 +129,7 @@ fn deletion(object: &ObjectIdentifier) -> S3Result<Deletion> {
         1..=1024 => {}
         _ => return Err(s3_error!(KeyTooLongError)),
     }
-    match object.version_id.as_deref() {
-        None | Some("" | ONLY_VERSION) => {}
-        Some(_) => return Err(s3_error!(NoSuchVersion)),
-    }
+    versions::check(object.version_id.as_deref().filter(|it| !it.is_empty()))?;
     if object.size.is_some() || object.last_modified_time.is_some() {
         return Err(s3_error!(
             NotImplemented,
@@ -141,7 +138,8 @@ fn deletion(object: &ObjectIdentifier) -> S3Result<Deletion> {
     }
     let condition = match &object.e_tag {
         None => Condition::None,
-        Some(ETag::Strong(etag)) if etag != "*" => Condition::IfMatch(etag.clone()),
+        Some(ETag::Strong(etag)) if etag == "*" => Condition::IfPresent,
+        Some(ETag::Strong(etag)) => Condition::IfMatch(etag.clone()),
         Some(_) => {
             return Err(s3_error!(
                 NotImplemented,

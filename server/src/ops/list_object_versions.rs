@@ -7,15 +7,13 @@ use super::outgoing::etag;
 use crate::conditions::seconds;
 use crate::context::RequestContext;
 use crate::door::Door;
+use crate::versions::NULL;
 use moraine_engine::{ListEntry, ListQuery, Object};
 use s3s::dto::{
     ListObjectVersionsInput, ListObjectVersionsOutput, ObjectVersion, ObjectVersionStorageClass,
     Owner,
 };
 use s3s::{S3Request, S3Result, s3_error};
-
-/// The id of an object's only version.
-pub const ONLY_VERSION: &str = "null";
 
 /// Answers the request.
 pub async fn run(
@@ -61,7 +59,7 @@ pub async fn run(
         max_keys: Some(listing::count(limit)),
         is_truncated: Some(is_truncated),
         next_version_id_marker: (next_key_marker.is_some() && ends_with_version)
-            .then(|| ONLY_VERSION.to_owned()),
+            .then(|| NULL.to_owned()),
         next_key_marker,
         versions: Some(versions),
         common_prefixes: Some(prefixes),
@@ -81,7 +79,7 @@ fn check_markers(key: &str, version: &str) -> S3Result<()> {
             "A version-id marker cannot be specified without a key marker."
         ));
     }
-    if version != ONLY_VERSION {
+    if version != NULL {
         return Err(s3_error!(InvalidArgument, "Invalid version id specified"));
     }
     Ok(())
@@ -100,7 +98,7 @@ fn entry_of(object: Object, encoding: Encoding, owner: &Owner) -> S3Result<Objec
         storage_class: Some(ObjectVersionStorageClass::from(listing::storage_class(
             &object,
         ))),
-        version_id: Some(ONLY_VERSION.to_owned()),
+        version_id: Some(NULL.to_owned()),
         key: Some(encoding.name(object.key)?),
         ..Default::default()
     })

@@ -64,7 +64,8 @@ pub async fn run(
     })
 }
 
-fn token(next: ListStart) -> Option<String> {
+/// The token of the page that begins there.
+pub fn token(next: ListStart) -> Option<String> {
     let (kind, key) = match next {
         ListStart::First => return None,
         ListStart::AfterKey(key) => (b'k', key),
@@ -73,7 +74,8 @@ fn token(next: ListStart) -> Option<String> {
     Some(base64_simd::URL_SAFE_NO_PAD.encode_to_string([&[kind], key.as_slice()].concat()))
 }
 
-fn resume(token: &str) -> S3Result<ListStart> {
+/// Where the page with that token begins.
+pub fn resume(token: &str) -> S3Result<ListStart> {
     let bytes = base64_simd::URL_SAFE_NO_PAD
         .decode_to_vec(token)
         .unwrap_or_default();

@@ -5,7 +5,7 @@
 pub mod abort_multipart_upload;
 pub mod complete_multipart_upload;
 pub mod copy_object;
-mod copy_source;
+pub(crate) mod copy_source;
 pub mod copying;
 pub mod create_bucket;
 pub mod create_multipart_upload;
@@ -27,7 +27,7 @@ pub mod list_object_versions;
 pub mod list_objects;
 pub mod list_objects_v2;
 pub mod list_parts;
-mod listing;
+pub(crate) mod listing;
 mod outgoing;
 mod part_checksums;
 pub mod put_bucket_acl;

@@ -120,6 +120,20 @@ async fn what_a_bucket_cannot_be_is_refused() {
 }
 
 #[tokio::test]
+async fn a_bucket_that_exists_is_that_whatever_is_asked_for() {
+    let server = TestServer::start().await;
+    for acl in ["private", "public-read", "public-read-write"] {
+        for (bucket, code) in [
+            ("media", "BucketAlreadyOwnedByYou"),
+            ("theirs", "BucketAlreadyExists"),
+        ] {
+            let put = server.client().request("PUT", &format!("/{bucket}"));
+            put.header("x-amz-acl", acl).send().await.is(409, code);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_bucket_goes_with_its_uploads() {
     let server = TestServer::start().await;
     assert_eq!(server.client().put("/fresh", b"").await.status, 200);

@@ -1,4 +1,4 @@
-//! ListObjectsV2.
+//! ListObjects and ListObjectsV2: parameters and what the answer says of them.
 
 use crate::client::Response;
 use crate::server::TestServer;
@@ -126,4 +126,61 @@ async fn faulty_queries() {
         .get("/missing?list-type=2")
         .await
         .is(404, "NoSuchBucket");
+}
+
+#[tokio::test]
+async fn with_a_token_start_after_says_nothing() {
+    let server = with_objects().await;
+    let (_, _, first) = list(&server, "&max-keys=2&start-after=a").await;
+    assert_eq!(first.element("StartAfter").as_deref(), Some("a"));
+    assert_eq!(first.element("ContinuationToken"), None);
+    let token = first.element("NextContinuationToken").unwrap();
+    let query = format!("&max-keys=2&start-after=z&continuation-token={token}");
+    let (keys, _, second) = list(&server, &query).await;
+    assert_eq!(keys, ["b c+\u{e9}", "d/1"]);
+    assert_eq!(second.element("ContinuationToken"), Some(token));
+    assert_eq!(second.element("StartAfter").as_deref(), Some("z"));
+}
+
+#[tokio::test]
+async fn url_encoding_covers_every_name_and_no_token() {
+    let server = with_objects().await;
+    let query = "&encoding-type=url&prefix=b%20&delimiter=%2B&start-after=%C3%A9";
+    let (_, _, answer) = list(&server, query).await;
+    for (name, value) in [
+        ("Prefix", "b%20"),
+        ("Delimiter", "%2B"),
+        ("StartAfter", "%C3%A9"),
+        ("EncodingType", "url"),
+    ] {
+        assert_eq!(answer.element(name).as_deref(), Some(value), "{name}");
+    }
+    let query = "?encoding-type=url&delimiter=%2B&marker=a%2F2&max-keys=1";
+    let answer = server.client().get(&format!("/media{query}")).await;
+    for (name, value) in [
+        ("Marker", "a/2"),
+        ("NextMarker", "b%20c%2B"),
+        ("IsTruncated", "true"),
+    ] {
+        assert_eq!(answer.element(name).as_deref(), Some(value), "{name}");
+    }
+    assert!(
+        answer
+            .text()
+            .contains("<CommonPrefixes><Prefix>b%20c%2B</Prefix>")
+    );
+}
+
+#[tokio::test]
+async fn the_first_version_names_the_next_marker_only_with_a_delimiter() {
+    let server = with_objects().await;
+    let answer = server.client().get("/media?max-keys=2").await;
+    assert_eq!(answer.element("IsTruncated").as_deref(), Some("true"));
+    assert_eq!(answer.element("NextMarker"), None);
+    assert_eq!(answer.element("Marker").as_deref(), Some(""));
+    let target = "/media?max-keys=2&delimiter=%2F";
+    let answer = server.client().get(target).await;
+    assert_eq!(answer.element("NextMarker").as_deref(), Some("a/"));
+    let answer = server.client().get("/media?max-keys=5000").await;
+    assert_eq!(answer.element("MaxKeys").as_deref(), Some("1000"));
 }

@@ -7,6 +7,7 @@
 
 mod acl;
 mod admin;
+mod admin_api;
 mod aws_chunked;
 mod batch_delete;
 mod buckets;

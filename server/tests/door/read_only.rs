@@ -44,6 +44,23 @@ async fn a_read_only_store_refuses_writes_and_serves_reads() {
     let metrics = admin.get("/metrics").await.text();
     assert!(metrics.lines().any(|line| line == "moraine_read_only 1"));
 
+    let token = format!("Bearer {}", crate::server::ADMIN_TOKEN);
+    let status = admin.request("GET", "/v1/status");
+    let status = status.header("authorization", &token).send().await.text();
+    assert!(status.contains("\"health\":\"read_only\""), "{status}");
+    let tenant = admin
+        .request("POST", "/v1/tenants")
+        .header("authorization", &token)
+        .header("content-type", "application/json")
+        .body(b"{\"name\": \"late.example\"}");
+    let refused = tenant.send().await;
+    assert_eq!(refused.status, 503);
+    assert!(
+        refused.text().contains("\"read_only\""),
+        "{}",
+        refused.text()
+    );
+
     for (method, target) in [
         ("PUT", "/media/k"),
         ("DELETE", "/open/k"),

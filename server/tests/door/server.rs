@@ -1,7 +1,7 @@
 //! A server on a store in a temporary folder, with two tenants.
 
 use crate::client::{Client, Credentials};
-use moraine_engine::{Bucket, Geometry, Options, Store};
+use moraine_engine::{Bucket, Geometry, Options, Secret, Store};
 use moraine_server::{Limits, ServeError, Server, ServerConfig};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -26,6 +26,8 @@ pub struct TestServer {
 
 /// Where buckets are names of hosts.
 pub const DOMAIN: &str = "s3.test";
+/// The token of the admin API.
+pub const ADMIN_TOKEN: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 /// The key of the first tenant.
 pub const KEY: (&str, &str) = ("AKIATESTONE", "secret-of-the-first-tenant");
 /// The key of the second.
@@ -64,6 +66,7 @@ impl TestServer {
             listen: "127.0.0.1:0".parse().unwrap(),
             admin_listen: "127.0.0.1:0".parse().unwrap(),
             domains: vec![DOMAIN.to_owned()],
+            admin_token: Some(Secret::new(ADMIN_TOKEN.to_owned())),
             ..config
         };
         let server = Server::bind(store.clone(), config).await.unwrap();

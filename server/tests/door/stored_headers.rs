@@ -1,5 +1,6 @@
 //! Headers and user metadata come back as they were sent.
 
+use crate::client::crc32;
 use crate::server::TestServer;
 
 async fn back(server: &TestServer, name: &str, value: &str) -> Option<String> {
@@ -58,6 +59,42 @@ async fn metadata_is_kept_verbatim() {
     let get = server.client().get("/media/k").await;
     let names: Vec<&str> = get.headers.iter().map(|(name, _)| name.as_str()).collect();
     assert!(names.contains(&"x-amz-meta-mixed-case"), "{names:?}");
+}
+
+#[tokio::test]
+async fn a_streamed_body_with_an_odd_header_is_checked_like_any() {
+    let server = TestServer::start().await;
+    let body: &[u8] = b"streamed";
+    let coded = format!(
+        "8\r\nstreamed\r\n0\r\nx-amz-checksum-crc32:{}\r\n\r\n",
+        crc32(body)
+    );
+    let request = |trailer: &str| {
+        server
+            .client()
+            .request("PUT", "/media/k")
+            .content_sha256("STREAMING-UNSIGNED-PAYLOAD-TRAILER")
+            .without_length()
+            .header("content-encoding", "aws-chunked")
+            .header("x-amz-decoded-content-length", "8")
+            .header("x-amz-trailer", trailer)
+            .header("content-length", &coded.len().to_string())
+            .header("expires", "0")
+    };
+    let mut signed = request("x-amz-checksum-crc32").sign();
+    signed.body = coded.clone().into_bytes();
+    let put = signed.send(server.address).await;
+    assert_eq!(put.status, 200, "{}", put.text());
+    assert_eq!(
+        put.header("x-amz-checksum-crc32"),
+        Some(crc32(body).as_str())
+    );
+    let get = server.client().get("/media/k").await;
+    assert_eq!(get.body, body);
+    assert_eq!(get.header("expires"), Some("0"));
+    let mut wrong = request("x-amz-checksum-crc32").sign();
+    wrong.body = coded.replace("streamed", "streaked").into_bytes();
+    wrong.send(server.address).await.is(400, "BadDigest");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use crate::client::{Response, crc32};
 use crate::server::TestServer;
 use crate::xml::{self, Element, path, url};
+use moraine_engine::Attributes;
 use std::collections::BTreeMap;
 
 async fn begin(server: &TestServer, key: &str) -> String {
@@ -107,6 +108,32 @@ async fn pages_of_every_size_join_also_when_uploads_go_meanwhile() {
     let query = format!("&key-marker={key}");
     let behind: Vec<_> = all.iter().filter(|(it, _)| *it > key).cloned().collect();
     assert_eq!(shown(&list(&server, &query).await), behind);
+}
+
+/// More uploads than the engine is asked for at a time, begun in the opposite order of their keys.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_is_the_smallest_of_many() {
+    let server = TestServer::start().await;
+    let key = |n: usize| format!("k{n:04}");
+    let begun = (0..1300).rev().map(|n| {
+        let (store, bucket) = (server.store.clone(), server.media.id);
+        tokio::spawn(async move {
+            let key = key(n).into_bytes();
+            let begin = store.create_upload(bucket, &key, Attributes::default());
+            begin.await.unwrap()
+        })
+    });
+    for begun in begun.collect::<Vec<_>>() {
+        begun.await.unwrap();
+    }
+    let root = list(&server, "&max-uploads=3&key-marker=k0600").await;
+    assert_eq!(root.texts("Upload", "Key"), [key(601), key(602), key(603)]);
+    let root = list(&server, "").await;
+    let expected: Vec<String> = (0..1000).map(key).collect();
+    assert_eq!(root.texts("Upload", "Key"), expected);
+    let root = list(&server, "&key-marker=k0999").await;
+    assert_eq!(root.all("Upload").len(), 300);
+    assert_eq!(root.get("IsTruncated"), Some("false"));
 }
 
 #[tokio::test]

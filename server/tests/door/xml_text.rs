@@ -75,23 +75,36 @@ async fn a_completed_upload_names_its_key() {
 #[tokio::test]
 async fn errors_name_what_they_are_about() {
     let server = TestServer::start().await;
-    for key in KEYS {
-        let answer = server.client().get(&format!("/media/{}", path(key))).await;
+    for (key, is_named) in [
+        (KEYS[0], true),
+        (KEYS[1], false),
+        (KEYS[2], true),
+        (KEYS[3], false),
+    ] {
+        let target = format!("/media/{}", path(key));
+        let answer = server.client().get(&target).await;
         let root = xml::parse(&answer.body);
         assert_eq!(root.get("Code"), Some("NoSuchKey"));
-        assert_eq!(root.get("Key"), Some(key));
-        assert_eq!(root.get("Resource"), Some(format!("/media/{key}").as_str()));
         assert_eq!(root.get("RequestId"), answer.header("x-amz-request-id"));
+        // What strict parsers could not read is not there, and they learn the code all the same.
+        let named = format!("/media/{key}");
+        let (key, resource) = if is_named {
+            (Some(key), named)
+        } else {
+            (None, target)
+        };
+        assert_eq!(root.get("Key"), key);
+        assert_eq!(root.get("Resource"), Some(resource.as_str()));
     }
     let answer = server.client().get("/missing/k").await;
     let root = xml::parse(&answer.body);
     assert_eq!(root.get("BucketName"), Some("missing"));
     assert_eq!(root.get("Resource"), Some("/missing/k"));
     // Refusals of the guards and of anonymous reads as well.
-    let answer = server.anonymous().get("/media/%01").await;
+    let answer = server.anonymous().get("/media/%C3%A9").await;
     let root = xml::parse(&answer.body);
     assert_eq!(root.get("Code"), Some("AccessDenied"));
-    assert_eq!(root.get("Resource"), Some("/media/\u{1}"));
+    assert_eq!(root.get("Resource"), Some("/media/\u{e9}"));
 }
 
 #[tokio::test]

@@ -18,16 +18,17 @@ const TOKEN_BYTES: usize = 32;
 /// Who else may read: group and others.
 const OTHERS: u32 = 0o077;
 
-/// The token of the store, made if there is none.
+/// The token of the store, made if there is none. `None` if it cannot be made: a disk that is full keeps nobody from
+/// serving what is on it, only the admin API stays closed.
 ///
 /// One that others could read may be known to them, so it is replaced; a file that holds no token is an error: somebody
 /// meant something by it.
-pub fn token(store: &Store, data: &Path) -> Result<Secret, Failure> {
+pub fn token(store: &Store, data: &Path) -> Result<Option<Secret>, Failure> {
     let path = data.join(TOKEN_FILE);
     let failed = |error| Failure::new(format!("cannot read {}: {error}", path.display()));
     let text = match std::fs::read(&path) {
         Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => return made(store),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(made(store)),
         Err(error) => return Err(failed(error)),
     };
     let mode = std::fs::metadata(&path)
@@ -39,12 +40,12 @@ pub fn token(store: &Store, data: &Path) -> Result<Secret, Failure> {
             file = %path.display(),
             "other users could read the admin token: it is replaced by a new one"
         );
-        return made(store);
+        return Ok(made(store));
     }
     let text = String::from_utf8(text).unwrap_or_default();
     let text = text.trim();
     if is_token(text) {
-        return Ok(Secret::new(text.to_owned()));
+        return Ok(Some(Secret::new(text.to_owned())));
     }
     Err(Failure::new(format!(
         "{} does not hold {} hexadecimal digits: remove it, and a new token is made",
@@ -58,22 +59,31 @@ pub fn is_token(text: &str) -> bool {
     text.len() == TOKEN_BYTES * 2 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-fn made(store: &Store) -> Result<Secret, Failure> {
+fn made(store: &Store) -> Option<Secret> {
     let mut bytes = [0; TOKEN_BYTES];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| Failure::new(format!("no random numbers for the admin token: {error}")))?;
+    if let Err(error) = getrandom::fill(&mut bytes) {
+        tracing::error!(%error, "no random numbers for an admin token: the admin API stays closed");
+        return None;
+    }
     let token = bytes.iter().fold(String::new(), |mut text, byte| {
         write!(text, "{byte:02x}").expect("writing to a string cannot fail");
         text
     });
-    store.replace_side_file(TOKEN_FILE, format!("{token}\n").as_bytes())?;
-    Ok(Secret::new(token))
+    match store.replace_side_file(TOKEN_FILE, format!("{token}\n").as_bytes()) {
+        Ok(()) => Some(Secret::new(token)),
+        Err(error) => {
+            tracing::error!(%error, "the admin token cannot be written: the admin API stays closed");
+            None
+        }
+    }
 }
 
-/// Says where the server can be reached from this machine.
-pub fn announce(store: &Store, admin: SocketAddr) -> Result<(), Failure> {
+/// Says where the server can be reached from this machine. Where that cannot be written, commands need `--admin`.
+pub fn announce(store: &Store, admin: SocketAddr) {
     let url = format!("http://{}\n", reachable(admin));
-    Ok(store.replace_side_file(URL_FILE, url.as_bytes())?)
+    if let Err(error) = store.replace_side_file(URL_FILE, url.as_bytes()) {
+        tracing::error!(%error, "the address of the admin API cannot be written");
+    }
 }
 
 /// Takes the address back once the server has stopped, so that nobody shows the token to whoever listens there next.
@@ -116,7 +126,10 @@ mod tests {
     #[test]
     fn a_token_is_made_once_for_our_eyes_only() {
         let (folder, store) = Folder::new("token-once");
-        let token_file = || token(&store, &folder.0).unwrap().expose().to_owned();
+        let token_file = || {
+            let token = token(&store, &folder.0).unwrap();
+            token.unwrap().expose().to_owned()
+        };
         let first = token_file();
         assert!(is_token(&first), "{first}");
         assert_eq!(token_file(), first);
@@ -127,9 +140,11 @@ mod tests {
     fn a_token_that_others_could_read_is_replaced() {
         let (folder, store) = Folder::new("token-open");
         let first = token(&store, &folder.0).unwrap();
+        assert!(first.is_some());
         let open = std::fs::Permissions::from_mode(0o640);
         std::fs::set_permissions(folder.0.join(TOKEN_FILE), open).unwrap();
-        assert!(token(&store, &folder.0).unwrap() != first);
+        let second = token(&store, &folder.0).unwrap();
+        assert!(second.is_some() && second != first);
         assert_eq!(folder.mode(TOKEN_FILE), 0o600);
     }
 
@@ -151,7 +166,7 @@ mod tests {
     fn the_address_is_one_that_this_machine_can_reach() {
         let (folder, store) = Folder::new("announce");
         let said = |admin: &str| {
-            announce(&store, admin.parse().unwrap()).unwrap();
+            announce(&store, admin.parse().unwrap());
             std::fs::read_to_string(folder.0.join(URL_FILE)).unwrap()
         };
         assert_eq!(said("0.0.0.0:8901"), "http://127.0.0.1:8901\n");

@@ -54,13 +54,13 @@ fn raise_file_limit() {
 async fn serve(store: Store, settings: Settings, chosen: Option<ChosenKey>) -> Result<(), Failure> {
     let signals = Signals::take()?;
     let config = ServerConfig {
-        admin_token: Some(files::token(&store, &settings.data)?),
+        admin_token: files::token(&store, &settings.data)?,
         ..settings.server
     };
     let server = Server::bind(store.clone(), config)
         .await
         .map_err(|error| Failure::new(error.to_string()))?;
-    files::announce(&store, server.admin_address())?;
+    files::announce(&store, server.admin_address());
     let set_up = setup::complete(&store, chosen).await?;
     let text = welcome::text(
         server.address(),

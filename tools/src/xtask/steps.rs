@@ -68,6 +68,10 @@ pub const STEPS: &[Step] = &[
     step("bad-input", "stores, bodies and disks that are not as they should be", Work::Clients(
         &[("bad_input.py", &[])],
     )),
+    step("hostile", "what strangers send, 100 times over, and a crowd beside a client who works", Work::Clients(
+        &[("hostile.py", &[])],
+    )),
+    step("admin", "tenants, keys, buckets and figures through the commands", Work::Clients(&[("admin.py", &[])])),
     step("roundtrip", "awscli and boto3: the corpus in and out, byte for byte", Work::Clients(
         &[("roundtrip.py", &[])],
     )),
