@@ -165,7 +165,7 @@ mod tests {
             "/bkt/",
             "/bkt/k",
             "/bkt//k/",
-            "/bkt/../k",
+            "/bkt/a/../k",
             "/bkt/bkt/k",
             "/bkt/ +%",
         ] {
@@ -205,7 +205,10 @@ mod tests {
             let path = format!("/{path}");
             let host = [None, Some("bkt"), Some("B_")][next(&mut state) % 3];
             let decoded = String::from_utf8(percent_decoded(&path).unwrap()).unwrap();
-            let ours = split(host.map(str::to_owned), &path).unwrap();
+            let Ok(ours) = split(host.map(str::to_owned), &path) else {
+                assert!(decoded.contains(".."), "seed {seed}: {host:?} {path}");
+                continue;
+            };
             let bucket = ours.bucket.clone().unwrap_or_default();
             match parse_virtual_hosted_style(host, &decoded) {
                 Ok(S3Path::Root) => assert_eq!(ours, Address::default(), "seed {seed}: {path}"),

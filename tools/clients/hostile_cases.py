@@ -55,12 +55,12 @@ def signatures(signer):
     for name, value, expected in [
         ("SigV2", "AWS AK:c2ln", only(400, "InvalidRequest")),
         ("nonsense for a signature", "AWS4-HMAC-SHA256 nonsense", {(400, "AuthorizationHeaderMalformed")}),
-        ("an unknown scheme", "Bearer x", only(400, "InvalidRequest")),
+        ("an unknown scheme", "Bearer x", only(400, "InvalidArgument")),
     ]:
         headers = [("Host", signer.host), ("Content-Length", "0"), ("Authorization", value)]
         yield Case(name, raw_head("PUT", KEY, headers), expected)
     removed = signer.request("PUT", KEY, BODY, headers=[("x-amz-meta-a", "b")]).replace(b"x-amz-meta-a: b\r\n", b"")
-    yield Case("a signed header that was removed", removed, only(403, "AccessDenied"))
+    yield Case("a signed header that was removed", removed, mismatch)
 
 
 def clocks(signer):
@@ -80,7 +80,7 @@ def links(signer):
     yield Case("a link for reading, used to write", use("PUT", signer.link("GET", KEY)), mismatch)
     yield Case("a link for another key", use("PUT", link.replace("hostile", "hostilf", 1)), mismatch)
     yield Case("a link after its end", use("PUT", signer.link("PUT", KEY, 60, signer.now(minutes=-2))), denied)
-    yield Case("a link from the future", use("PUT", signer.link("PUT", KEY, 60, signer.now(minutes=20))), only(403, "RequestTimeTooSkewed"))
+    yield Case("a link from the future", use("PUT", signer.link("PUT", KEY, 60, signer.now(minutes=20))), denied)
     yield Case("a link made to last longer", use("PUT", link.replace("Expires=300", "Expires=900")), mismatch)
     bad = only(400, "AuthorizationQueryParametersError")
     yield Case("a link for more than a week", use("PUT", signer.link("PUT", KEY, 604801)), bad)

@@ -56,7 +56,9 @@ fn in_header(parts: &Parts) {
     };
     let text = String::from_utf8_lossy(value.as_bytes()).into_owned();
     assert!(text.starts_with("AWS4-HMAC-SHA256"), "{text}");
-    let Some((_, list)) = text.rsplit_once("SignedHeaders=") else {
+    let after = text.split_once("/aws4_request,").map(|(_, rest)| rest);
+    let list = after.and_then(|rest| rest.trim_start().strip_prefix("SignedHeaders="));
+    let Some(list) = list else {
         panic!("{text} has no list");
     };
     let list = list.split([',', ' ']).next().unwrap_or_default();

@@ -38,7 +38,7 @@ async fn odd_keys_come_back_as_they_went_in() {
         most.as_str(),
         "a//b/",
         "/absolute",
-        "../../etc",
+        "a/../etc/..",
         "%25%2B%20%3F%23",
         "%F0%9F%A6%80",
     ] {
@@ -53,7 +53,7 @@ async fn odd_keys_come_back_as_they_went_in() {
         most.as_str(),
         "a//b/",
         "/absolute",
-        "../../etc",
+        "a/../etc/..",
         "%25%2B%20%3F%23",
         "%F0%9F%A6%80",
     ] {
@@ -106,7 +106,6 @@ async fn keys_mean_the_same_by_path_and_by_host_to_the_signed_and_to_anyone() {
     for key in [
         most.as_str(),
         "k",
-        "..",
         ".",
         "a/../b",
         "a/./b",
@@ -158,6 +157,9 @@ async fn what_is_no_key_is_refused_alike() {
         ("%C3", "InvalidURI"),
         ("%ED%A0%80", "InvalidURI"),
         ("%C0%AF", "InvalidURI"),
+        ("..", "InvalidURI"),
+        ("../open/k", "InvalidURI"),
+        ("a/../../k", "InvalidURI"),
         ("%", "InvalidURI"),
         ("%zz", "InvalidURI"),
         ("%4", "InvalidURI"),
