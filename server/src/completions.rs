@@ -7,7 +7,7 @@
 //!
 //! The entry of an upload is locked while it is being completed: a repetition that overtakes the first answer waits for it.
 
-use moraine_engine::{Checksum, CompletePart, Object, UploadId};
+use moraine_engine::{BucketId, Checksum, CompletePart, Object, UploadId};
 use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,6 +21,8 @@ pub type Entry = Arc<tokio::sync::Mutex<Option<Done>>>;
 /// What became of an upload.
 #[derive(Clone, Debug)]
 pub struct Done {
+    /// The bucket that it was completed in.
+    pub bucket: BucketId,
     /// The key that it became.
     pub key: Vec<u8>,
     /// The object's ETag.
@@ -34,6 +36,7 @@ impl Done {
     /// An upload that became `object`, of these parts.
     pub fn new(object: &Object, parts: &[CompletePart]) -> Self {
         Self {
+            bucket: object.bucket,
             key: object.key.clone(),
             etag: object.etag.clone(),
             checksums: object.attributes.checksums.clone(),
@@ -41,9 +44,9 @@ impl Done {
         }
     }
 
-    /// Whether it is what a completion of an upload for `key` with these parts asks for.
-    pub fn is(&self, key: &[u8], parts: &[CompletePart]) -> bool {
-        self.key == key && self.parts == digest(parts)
+    /// Whether it is what a completion of an upload for that key of that bucket with these parts asks for.
+    pub fn is(&self, bucket: BucketId, key: &[u8], parts: &[CompletePart]) -> bool {
+        self.bucket == bucket && self.key == key && self.parts == digest(parts)
     }
 }
 

@@ -17,7 +17,7 @@ use crate::context::RequestContext;
 use crate::door::Door;
 use http::header::HOST;
 use http::{HeaderMap, Uri};
-use moraine_engine::{Bucket, Checksum, CompletePart, Condition, Error, Part, Upload};
+use moraine_engine::{Bucket, BucketId, Checksum, CompletePart, Condition, Error, Part, Upload};
 use s3s::dto::{CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CompletedPart};
 use s3s::{S3Request, S3Result, s3_error};
 use std::collections::BTreeMap;
@@ -52,7 +52,7 @@ pub async fn run(
     let upload = match found {
         Ok(upload) => upload,
         Err(error) => {
-            let done = repeated(door, &answer.key, &input.upload_id, &parts).await;
+            let done = repeated(door, bucket.id, &answer.key, &input.upload_id, &parts).await;
             return done.map(|done| answer.output(done)).ok_or(error);
         }
     };
@@ -68,12 +68,18 @@ pub async fn run(
     finish(door, &shared, work, answer).await
 }
 
-/// What became of the upload, if it was completed with the same parts a while ago. Its id is not to be guessed, and the
-/// bucket is the tenant's: an upload of another tenant has another id.
-async fn repeated(door: &Door, key: &str, id: &str, parts: &[CompletePart]) -> Option<Done> {
+/// What became of the upload, if it was completed with the same parts in this bucket a while ago. The bucket is the
+/// tenant's; elsewhere, and in one that was made anew under the name, nothing was completed.
+async fn repeated(
+    door: &Door,
+    bucket: BucketId,
+    key: &str,
+    id: &str,
+    parts: &[CompletePart],
+) -> Option<Done> {
     let entry = door.completions.find(id.parse().ok()?)?;
     let done = entry.lock().await.clone()?;
-    done.is(key.as_bytes(), parts).then_some(done)
+    done.is(bucket, key.as_bytes(), parts).then_some(done)
 }
 
 /// What is left to do once everything was checked.
@@ -90,7 +96,7 @@ impl Work {
         let entry = door.completions.entry(self.upload.id);
         let mut entry = entry.lock().await;
         if let Some(done) = entry.as_ref() {
-            let same = done.is(&self.upload.key, &self.parts);
+            let same = done.is(self.bucket.id, &self.upload.key, &self.parts);
             return same.then(|| done.clone()).ok_or(Error::NoSuchUpload);
         }
         let completed = door.store.complete_upload(

@@ -288,6 +288,7 @@ impl Request {
     }
 
     /// Signs in the query, for `seconds`, and covers the headers, not the body.
+    #[allow(dead_code, reason = "the tests against the model use it")]
     pub fn sign_in_query(mut self, seconds: u32) -> Signed {
         let credentials = self.client.credentials.clone().unwrap();
         let date = amz_date(SystemTime::now());

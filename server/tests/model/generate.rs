@@ -222,7 +222,13 @@ impl Generator {
             13 | 14 => Op::ListMultipartUploads(bucket),
             15 | 16 => {
                 let count = 1 + self.below(4);
-                let keys = (0..count).map(|_| self.at(world, tenant).key).collect();
+                let mut keys: Vec<String> =
+                    (0..count).map(|_| self.at(world, tenant).key).collect();
+                if let Some(inside) = world.model.buckets.get(&bucket)
+                    && self.chance(30)
+                {
+                    keys.extend(inside.objects.keys().cloned());
+                }
                 Op::DeleteObjects(bucket, keys)
             }
             _ => {

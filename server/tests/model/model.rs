@@ -96,9 +96,6 @@ impl Model {
     fn in_bucket(&mut self, tenant: usize, op: &Op) -> Answer {
         let name = op.bucket().unwrap_or_default();
         match op {
-            Op::HeadBucket(_) | Op::GetBucketLocation(_) | Op::GetBucketVersioning(_) => {
-                ok(Shows::Nothing)
-            }
             Op::DeleteBucket(_) if !self.buckets[name].objects.is_empty() => no(NOT_EMPTY),
             Op::DeleteBucket(_) => {
                 self.buckets.remove(name);
@@ -106,14 +103,15 @@ impl Model {
                 inside.for_each(Upload::forget);
                 Ok((204, Shows::Nothing))
             }
-            Op::GetBucketAcl(_) => ok(Shows::Nothing),
             // What a bucket's objects are to strangers is the operator's to say.
             Op::PutBucketAcl(_, public) if *public || self.buckets[name].public => {
                 no(NOT_IMPLEMENTED)
             }
+            Op::HeadBucket(_) | Op::GetBucketLocation(_) => ok(Shows::Nothing),
+            Op::GetBucketVersioning(_) | Op::GetBucketAcl(_) => ok(Shows::Nothing),
             Op::PutBucketAcl(..) => ok(Shows::Nothing),
             Op::List(..) => {
-                let keys = self.buckets[name].objects.keys().cloned().collect();
+                let keys = self.objects(name).keys().cloned().collect();
                 ok(Shows::Elements("Key", keys))
             }
             Op::ListMultipartUploads(_) => {
@@ -122,8 +120,7 @@ impl Model {
                 ok(Shows::Uploads(inside.map(|(number, _)| number).collect()))
             }
             Op::DeleteObjects(_, keys) => {
-                let objects = &mut self.buckets.get_mut(name).unwrap().objects;
-                objects.retain(|key, _| !keys.contains(key));
+                self.objects(name).retain(|key, _| !keys.contains(key));
                 ok(Shows::Nothing)
             }
             Op::CreateMultipartUpload(at, public) => {
@@ -151,8 +148,7 @@ impl Model {
                 self.store(at, object)
             }
             Op::Delete(at) => {
-                let bucket = self.buckets.get_mut(&at.bucket).unwrap();
-                bucket.objects.remove(&at.key);
+                self.objects(&at.bucket).remove(&at.key);
                 Ok((204, Shows::Nothing))
             }
             Op::Copy {
@@ -176,8 +172,7 @@ impl Model {
             | Op::GetObjectAcl(at)
             | Op::PutObjectAcl(at, _)
             | Op::GetObjectTagging(at) => {
-                let bucket = self.buckets.get_mut(&at.bucket).unwrap();
-                let Some(object) = bucket.objects.get_mut(&at.key) else {
+                let Some(object) = self.objects(&at.bucket).get_mut(&at.key) else {
                     return no(NO_KEY);
                 };
                 match op {
@@ -196,8 +191,7 @@ impl Model {
 
     fn store(&mut self, at: &At, object: Object) -> Answer {
         let etag = object.etag.clone();
-        let bucket = self.buckets.get_mut(&at.bucket).unwrap();
-        bucket.objects.insert(at.key.clone(), object);
+        self.objects(&at.bucket).insert(at.key.clone(), object);
         ok(Shows::Etag(etag))
     }
 
@@ -226,17 +220,11 @@ impl Model {
             faults.push(NO_BUCKET);
         }
         if let Op::CompleteMultipartUpload(_, parts) = op {
-            match self
-                .uploads
-                .get(named.number)
-                .and_then(|it| it.done.as_ref())
-            {
-                // Whoever lost the answer may ask again.
-                Some((at, done, etag)) if at == &named.at && done == parts => {
-                    return ok(Shows::Etag(etag.clone()));
-                }
-                _ => faults.extend(parts.is_empty().then_some((400, "MalformedXML"))),
+            let known = self.uploads.get(named.number);
+            if let Some(etag) = known.and_then(|it| it.repeated(&named.at, parts)) {
+                return ok(Shows::Etag(etag));
             }
+            faults.extend(shape_fault(parts).filter(|_| self.find(named).is_none()));
         }
         let Some(upload) = self.find(named) else {
             faults.push((404, "NoSuchUpload"));
@@ -269,10 +257,7 @@ impl Model {
     }
 
     fn complete(&mut self, named: &UploadAt, upload: &Upload, parts: &[(u16, String)]) -> Answer {
-        let mut faults = vec![];
-        if !parts.is_sorted_by(|one, next| one.0 < next.0) {
-            faults.push((400, "InvalidPartOrder"));
-        }
+        let mut faults: Vec<Fault> = shape_fault(parts).into_iter().collect();
         let (mut bytes, mut digests) = (vec![], vec![]);
         for (at, (number, etag)) in parts.iter().enumerate() {
             match upload.parts.get(number) {
@@ -294,6 +279,14 @@ impl Model {
         completed.open = false;
         completed.done = Some((named.at.clone(), parts.to_vec(), etag.clone()));
         self.store(&named.at, Object::new(bytes, etag, upload.public))
+    }
+}
+
+/// What is wrong with a list of parts whatever the upload is.
+fn shape_fault(parts: &[(u16, String)]) -> Option<Fault> {
+    match parts.is_sorted_by(|one, next| one.0 < next.0) {
+        true => parts.is_empty().then_some((400, "MalformedXML")),
+        false => Some((400, "InvalidPartOrder")),
     }
 }
 

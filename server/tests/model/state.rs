@@ -90,6 +90,13 @@ impl From<Answer> for Expected {
     }
 }
 
+impl Model {
+    /// The objects of a bucket that exists.
+    pub fn objects(&mut self, bucket: &str) -> &mut BTreeMap<String, Object> {
+        &mut self.buckets.get_mut(bucket).unwrap().objects
+    }
+}
+
 impl Expected {
     /// Whether the request is to be refused.
     pub fn refused(&self) -> bool {
@@ -128,6 +135,12 @@ impl Upload {
             parts,
             done: None,
         }
+    }
+
+    /// The ETag that it was completed with, to whoever lost the answer and asks the same again.
+    pub fn repeated(&self, named: &At, parts: &[(u16, String)]) -> Option<String> {
+        let (at, done, etag) = self.done.as_ref()?;
+        (at == named && done == parts).then(|| etag.clone())
     }
 
     /// Its bucket is gone.
