@@ -50,9 +50,7 @@ impl NameIndex {
     /// Goes on with a count, over at most `rows` rows more. Parts of uploads do not count as names.
     pub fn count_content(&self, count: &mut ContentCount, rows: usize) -> Result<()> {
         let start = count.after.take();
-        let from = start
-            .as_deref()
-            .map_or(Bound::Unbounded, |key| Bound::Excluded(key));
+        let from = start.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
         let mut left = rows;
         let mut last = None;
         self.kv()
