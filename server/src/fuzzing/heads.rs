@@ -86,12 +86,10 @@ fn sized<'a>(value: &[u8], body: &'a [u8]) -> Option<&'a [u8]> {
     Some(body.get(length..).unwrap_or_default())
 }
 
-/// What follows a chunked body.
+/// What follows a chunked body, if it is all there.
 fn chunked(mut body: &[u8]) -> Option<&[u8]> {
     loop {
-        let Some((line, rest)) = line(body) else {
-            return Some(&[]);
-        };
+        let (line, rest) = line(body)?;
         let digits = line.split(|byte| *byte == b';').next()?;
         if !(1..=15).contains(&digits.len()) || !digits.iter().all(u8::is_ascii_hexdigit) {
             return None;
@@ -103,23 +101,18 @@ fn chunked(mut body: &[u8]) -> Option<&[u8]> {
         if size == 0 {
             return trailers(rest);
         }
-        let Some((_, after)) = rest.split_at_checked(size) else {
-            return Some(&[]);
-        };
+        let (_, after) = rest.split_at_checked(size)?;
         body = match after {
             [b'\r', b'\n', next @ ..] => next,
-            [] | [b'\r'] => return Some(&[]),
             _ => return None,
         };
     }
 }
 
-/// What follows the trailers.
+/// What follows the trailers, if they are all there.
 fn trailers(mut rest: &[u8]) -> Option<&[u8]> {
     loop {
-        let Some((line, next)) = line(rest) else {
-            return Some(&[]);
-        };
+        let (line, next) = line(rest)?;
         if line.is_empty() {
             return Some(next);
         }

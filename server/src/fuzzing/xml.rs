@@ -18,7 +18,8 @@ pub fn xml(data: &[u8]) {
     assert_eq!(accepted, accepts(&[one, two]), "in two pieces");
     let single: Vec<&[u8]> = body.chunks(1).collect();
     assert_eq!(accepted, accepts(&single), "byte by byte");
-    if accepted {
+    // No body at all is for the operation to judge: some requests may come without one.
+    if accepted && !body.is_empty() {
         let objects = plain(body);
         let mut source = Deserializer::new(body);
         if let Ok(delete) = Delete::deserialize(&mut source) {
