@@ -1,8 +1,8 @@
 //! How much the store holds.
 //!
 //! Names and their bytes are counted by apply, per bucket, and cost nothing to ask for. Distinct content is counted on
-//! request, from the reverse table, page by page on the lookup threads: two seconds for a million names on a busy machine. A counter
-//! kept by apply would cost every put a search of that table, for a figure that is looked at a few times a day.
+//! request, from the reverse table, page by page on the lookup threads: two seconds for a million names on a busy machine.
+//! A counter kept by apply would cost every put a search of that table, for a figure that is looked at a few times a day.
 
 use super::Store;
 use crate::apply::names_error;
