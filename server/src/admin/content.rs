@@ -1,6 +1,6 @@
 //! The count of distinct content, made when it is asked for.
 //!
-//! It looks at every name, about a second for a million of them, so it is made once however many ask, a figure that is
+//! It looks at every name, some two seconds for a million of them, so it is made once however many ask, a figure that is
 //! still exact is given again, and one that took long is given again for nine times as long as it took: at most a tenth
 //! of one core goes into it. Who asks waits a few seconds at most, and then gets the last figure, or none.
 
