@@ -228,7 +228,8 @@ class Asks:
         number = self.random.randint(1, len(sizes) + 1)
 
         def effect(_):
-            if number > len(sizes):
+            # There is no range of an empty part.
+            if number > len(sizes) or sizes[number - 1] == 0:
                 raise Refused("InvalidPartNumber")
 
         answer, _ = self.ask("get_object", effect, Bucket=bucket, Key=key, PartNumber=number)

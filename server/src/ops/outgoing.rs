@@ -138,6 +138,10 @@ fn part_range(number: i32, sizes: &[u64], size: u64) -> S3Result<Option<Range<u6
     let Some((before, part)) = at.and_then(|at| Some((sizes.get(..at)?, sizes.get(at)?))) else {
         return Err(errors::invalid_part_number());
     };
+    if *part == 0 && size > 0 {
+        // The last part of an upload may be empty. There is no range of nothing, and the whole object is not that part.
+        return Err(errors::invalid_part_number());
+    }
     let start: u64 = before.iter().sum();
     Ok((*part > 0).then(|| start..start + part))
 }
@@ -192,6 +196,8 @@ mod tests {
         assert_eq!(part(3, &[5, 5, 3], 13), Some(Some(10..13)));
         assert_eq!(part(1, &[], 13), Some(Some(0..13)));
         assert_eq!(part(1, &[], 0), Some(None));
+        assert_eq!(part(1, &[5, 0], 5), Some(Some(0..5)));
+        assert_eq!(part(2, &[5, 0], 5), None);
         for number in [0, -1, 4] {
             assert_eq!(part(number, &[5, 5, 3], 13), None);
         }

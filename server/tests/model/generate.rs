@@ -286,7 +286,10 @@ impl Generator {
         match self.below(8) {
             0 => have,
             1 => have.into_iter().rev().collect(),
-            2 => vec![(self.below(4) as u16 + 1, etag_of(b"another"))],
+            2 => vec![(
+                u16::try_from(self.below(4) + 1).unwrap(),
+                etag_of(b"another"),
+            )],
             3 if self.chance(30) => vec![],
             _ if have.is_empty() => vec![(1, etag_of(b""))],
             _ => vec![self.one(&have).clone()],

@@ -12,6 +12,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::print_stdout,
     reason = "the helpers of tests are tests: what they did not expect ends them"
 )]
 

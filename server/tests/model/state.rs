@@ -23,6 +23,9 @@ pub struct Bucket {
     pub objects: BTreeMap<String, Object>,
 }
 
+/// Parts as a completion lists them: numbers and ETags.
+pub type Parts = Vec<(u16, String)>;
+
 /// An upload, open or not.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Upload {
@@ -31,7 +34,7 @@ pub struct Upload {
     pub open: bool,
     pub parts: BTreeMap<u16, Vec<u8>>,
     /// Where it became an object, of which parts, and the ETag.
-    pub done: Option<(At, Vec<(u16, String)>, String)>,
+    pub done: Option<(At, Parts, String)>,
 }
 
 /// An access key.

@@ -72,16 +72,7 @@ fn request(client: &Client, op: &Op, ids: &[String]) -> Request {
                 If::Match(etag) => request.header("if-match", &format!("\"{etag}\"")),
             }
         }
-        Op::Get(at, how) => match how {
-            How::Whole => on_object("GET", at, ""),
-            How::Head => on_object("HEAD", at, ""),
-            How::FirstByte => on_object("GET", at, "").header("range", "bytes=0-0"),
-            How::Unless(etag) => {
-                on_object("GET", at, "").header("if-none-match", &format!("\"{etag}\""))
-            }
-            How::Version => on_object("GET", at, "?versionId=null"),
-            How::Override => on_object("GET", at, "?response-content-type=text%2Fplain"),
-        },
+        Op::Get(at, how) => read_request(client, at, how),
         Op::Delete(at) => on_object("DELETE", at, ""),
         Op::Copy {
             from,
@@ -107,6 +98,18 @@ fn request(client: &Client, op: &Op, ids: &[String]) -> Request {
             ask(method, format!("/{bucket}{key}{query}"))
         }
         _ => on_upload(client, op, ids),
+    }
+}
+
+fn read_request(client: &Client, at: &At, how: &How) -> Request {
+    let ask = |method: &str, query: &str| client.request(method, &(path(at) + query));
+    match how {
+        How::Whole => ask("GET", ""),
+        How::Head => ask("HEAD", ""),
+        How::FirstByte => ask("GET", "").header("range", "bytes=0-0"),
+        How::Unless(etag) => ask("GET", "").header("if-none-match", &format!("\"{etag}\"")),
+        How::Version => ask("GET", "?versionId=null"),
+        How::Override => ask("GET", "?response-content-type=text%2Fplain"),
     }
 }
 
