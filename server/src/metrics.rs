@@ -85,6 +85,28 @@ impl Metrics {
         // Writing to a String cannot fail.
         let _ = self.render_requests(&mut out);
         let _ = self.render_refusals(&mut out);
+        self.render_sums(&mut out);
+        single(
+            &mut out,
+            "moraine_draining",
+            "gauge",
+            "1 once told to stop",
+            draining.into(),
+        );
+        single(
+            &mut out,
+            "moraine_read_only",
+            "gauge",
+            "1 if the store refuses writes",
+            read_only.into(),
+        );
+        render_engine(&mut out, stats);
+        render_process(&mut out);
+        out
+    }
+
+    /// What is one number.
+    fn render_sums(&self, out: &mut String) {
         for (name, kind, help, value) in [
             (
                 "received_bytes_total",
@@ -130,30 +152,13 @@ impl Metrics {
             ),
         ] {
             single(
-                &mut out,
+                out,
                 &format!("moraine_http_{name}"),
                 kind,
                 help,
                 value.load(Ordering::Relaxed),
             );
         }
-        single(
-            &mut out,
-            "moraine_draining",
-            "gauge",
-            "1 once told to stop",
-            draining.into(),
-        );
-        single(
-            &mut out,
-            "moraine_read_only",
-            "gauge",
-            "1 if the store refuses writes",
-            read_only.into(),
-        );
-        render_engine(&mut out, stats);
-        render_process(&mut out);
-        out
     }
 
     fn render_requests(&self, out: &mut String) -> std::fmt::Result {
