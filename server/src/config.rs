@@ -98,8 +98,9 @@ impl Limits {
     pub const TARGET_BYTES_MAX: usize = 8 * 1024;
     /// Bytes of an XML body: 10,000 parts of a completion take 1.5 MiB.
     pub const XML_BYTES_MAX: usize = 2 * 1024 * 1024;
-    /// Bytes of one aws-chunked chunk, which is gathered whole to check its signature. Clients use 16 KiB to 1 MiB.
-    pub const CHUNK_BYTES_MAX: u64 = 2 * 1024 * 1024;
+    /// Bytes of one aws-chunked chunk, which is gathered whole to check its signature. Clients use 16 KiB to 1 MiB, but
+    /// the JavaScript SDK makes one of each buffer that a stream yields: a part of 5 or 8 MiB, say.
+    pub const CHUNK_BYTES_MAX: u64 = 8 * 1024 * 1024;
     /// Chunks up to this size are gathered without asking: all connections at once take 64 MiB for them.
     pub const CHUNK_BYTES_FREE: u64 = 64 * 1024;
     /// Bytes of user metadata, names and values: what S3 allows.

@@ -33,7 +33,7 @@ pub enum BodyFault {
     #[error("the aws-chunked coding of the body is malformed")]
     Malformed,
     /// One aws-chunked chunk is larger than the server gathers.
-    #[error("a chunk of the body is larger than 2 MiB")]
+    #[error("a chunk of the body is larger than 8 MiB")]
     ChunkTooLarge,
     /// There was no memory to gather a chunk in.
     #[error("there was no memory for a chunk of the body")]
