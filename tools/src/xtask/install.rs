@@ -32,11 +32,9 @@ const DEBIAN: [(&str, &str); 14] = [
     ("ruby-aws-sdk-s3", "another: the SDK that Mastodon uses"),
 ];
 
-/// What brings Node.js where there is none: a machine may have a newer one than Debian's.
-const NODE: [(&str, &str); 2] = [
-    ("nodejs", "runs the AWS SDK for JavaScript"),
-    ("npm", "installs it"),
-];
+/// What brings npm where there is none: a machine may have a newer one than Debian's. It brings Node.js itself, of the
+/// version that the lock file names, so that Debian's, which is too old for the SDK, need not run it.
+const NPM: (&str, &str) = ("npm", "installs the AWS SDK for JavaScript and its Node.js");
 
 /// The folder of `package.json` and its lock file.
 const NODE_PACKAGES: &str = "tools/clients/node";
@@ -46,9 +44,8 @@ const REQUIREMENTS: &str = "tools/clients/requirements.txt";
 
 /// Everything, quickly if it is there already.
 pub fn everything() -> Done {
-    let found = ["node", "npm"].into_iter().all(is_program);
-    let node: &[_] = if found { &[] } else { &NODE };
-    debian(DEBIAN.iter().chain(node))?;
+    let npm = (!is_program("npm")).then_some(&NPM);
+    debian(DEBIAN.iter().chain(npm))?;
     python()?;
     javascript()
 }
