@@ -5,7 +5,7 @@
 
 use crate::access::{Access, Keys, Names};
 use crate::address::{self, Address};
-use crate::body::{Metered, OneDeclaration, Supervision, Watched, readable};
+use crate::body::{Metered, OneDeclaration, Supervision, Watched, in_namespace, readable};
 use crate::book::Book;
 use crate::config::{Limits, ServerConfig};
 use crate::context::RequestContext;
@@ -119,7 +119,8 @@ impl Front {
                 response
             }
         };
-        response = document(response, book.path(), address.as_ref().ok());
+        let subject = context.subject().or(address.as_ref().ok());
+        response = document(response, book.path(), subject);
         close |= has_body && !context.body_arrived();
         if close {
             response
@@ -269,7 +270,7 @@ fn document(mut response: Response<Body>, path: &str, address: Option<&Address>)
     if response.status().is_client_error() || response.status().is_server_error() {
         document = error_subject::named(document, path, address);
     }
-    document = readable(document);
+    document = in_namespace(readable(document));
     if document.len() != length {
         response.headers_mut().remove(CONTENT_LENGTH);
         *response.body_mut() = Body::from(document);

@@ -12,6 +12,7 @@
 //! Memory: the names of the open elements, at most [`DEPTH_MAX`] times [`TAG_BYTES_MAX`].
 
 use super::xml_chars::{is_blank, is_name, is_name_start, is_reference};
+use super::xml_elements::is_known;
 
 /// How deep elements may nest. The deepest that S3 knows (`ReplicationConfiguration`, `LifecycleConfiguration`) are 6 deep:
 /// twice that, and some room.
@@ -82,6 +83,8 @@ pub struct Document {
     tag_bytes: usize,
     /// The names of the tag's attributes, the last perhaps not whole.
     attributes: Vec<String>,
+    /// Whether an element asks for something that is not there.
+    pub foreign: bool,
 }
 
 impl Document {
@@ -96,6 +99,7 @@ impl Document {
             root_ended: false,
             tag_bytes: 0,
             attributes: Vec::new(),
+            foreign: false,
         }
     }
 
@@ -296,7 +300,10 @@ impl Document {
         match self.open.last_mut() {
             None if self.root_ended => return Err("there is more than one root element"),
             Some(parent) if parent.has_text => return Err("there is text between elements"),
-            Some(parent) => parent.has_elements = true,
+            Some(parent) => {
+                parent.has_elements = true;
+                self.foreign |= !is_known(&parent.name, &self.name);
+            }
             None => {}
         }
         if self.open.len() == DEPTH_MAX {
