@@ -163,6 +163,7 @@ fn admit<'a>(
     guards::check(parts, SystemTime::now())?;
     let proof = guards::proof(parts);
     signature::settle(parts, proof)?;
+    guards::check_head(parts)?;
     let address = address.as_ref().map_err(|error| {
         let message = error
             .message()
