@@ -204,9 +204,9 @@ class Sessions(Asks):
         if not numbers:
             return
         chance = self.random.random()
-        if chance < 0.7:
+        if chance < 0.5:
             numbers = complete_numbers(parts)
-        elif chance < 0.8:
+        elif chance < 0.65:
             numbers.append(9)
         self.complete_of(upload_id, bucket, key, [(number, md5(parts.get(number, b""))) for number in numbers])
 
