@@ -10,8 +10,8 @@ FLOORS = {
     "complete_multipart_upload": 300, "abort_multipart_upload": 90, "create_bucket": 90, "delete_bucket": 90,
     "head_bucket": 80, "get_bucket_location": 80, "get_bucket_versioning": 80, "list_buckets": 80,
     "refused 304": 40, "refused BucketAlreadyOwnedByYou": 70, "refused BucketNotEmpty": 50, "refused EntityTooSmall": 2,
-    "refused InvalidPart": 2, "refused InvalidPartNumber": 40, "refused InvalidRange": 90, "refused InvalidRequest": 12,
-    "refused NoSuchBucket": 70, "refused NoSuchKey": 250, "refused NoSuchUpload": 350, "refused PreconditionFailed": 90,
+    "refused InvalidPart": 2, "refused InvalidPartNumber": 40, "refused InvalidRange": 90, "refused InvalidRequest": 9,
+    "refused NoSuchBucket": 20, "refused NoSuchKey": 200, "refused NoSuchUpload": 350, "refused PreconditionFailed": 90,
     "uploads completed after a restart": 10,
 }  # fmt: skip
 
