@@ -127,7 +127,7 @@ impl Document {
 
     /// Says whether the document may end here. No document at all is for the operation to judge.
     pub fn finish(&self) -> Result<(), Flaw> {
-        let nothing = matches!(self.place, Place::Start | Place::Marked);
+        let nothing = self.place == Place::Start;
         let whole = self.place == Place::Text && self.root_ended;
         if self.partial.is_empty() && (nothing || whole) {
             Ok(())
@@ -453,6 +453,7 @@ mod tests {
         refused("<a/>&amp;", "outside");
         refused("<a/>\0", "character");
         refused(" ", "ends before");
+        refused("\u{feff}", "ends before");
         refused("<a><b></b>", "ends before");
         refused("<a>", "ends before");
         refused("<a/", "ends before");

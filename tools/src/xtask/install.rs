@@ -7,7 +7,8 @@ use std::io::IsTerminal;
 use std::process::{Command, Stdio};
 
 /// Debian packages, and what each is for.
-const DEBIAN: [(&str, &str); 14] = [
+const DEBIAN: [(&str, &str); 15] = [
+    ("g++", "builds libFuzzer, which attacks the parsers"),
     ("ffmpeg", "makes the videos of the corpus"),
     ("imagemagick", "makes a part of its pictures"),
     (
