@@ -8,6 +8,7 @@
 mod acl;
 mod admin;
 mod admin_api;
+mod admin_crowd;
 mod aws_chunked;
 mod batch_delete;
 mod buckets;
