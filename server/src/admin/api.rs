@@ -125,7 +125,7 @@ where
 /// the network needs.
 async fn read(admin: &Admin, place: &Place<'_>, tenant: Option<&str>) -> Result<Answer, ApiError> {
     if matches!(place, Place::Status) {
-        return Ok(status::show(admin).await?);
+        return status::show(admin).await;
     }
     let store = admin.store.clone();
     let tenant = tenant.map(str::to_owned);

@@ -8,8 +8,8 @@
 //! | `answer` | JSON answers and errors |
 //! | `content` | the count of distinct content, made when it is asked for |
 //!
-//! `/v1/` wants a token; the rest is open to whoever reaches the listener, and tells nothing about names. `/healthz` is 200 while
-//! the process runs. `/readyz` is 200 if it can serve reads and writes, else 503 with the reason in a sentence: it is being
+//! `/v1/` wants a token; the rest is open to whoever reaches the listener, and tells nothing about names. `/healthz` is 200
+//! while the process runs. `/readyz` is 200 if it can serve reads and writes, else 503 with the reason in a sentence: it is being
 //! stopped, or the store is read-only. `/metrics` is for Prometheus.
 //!
 //! Nobody can keep others from asking, token or not. A connection is for one request and ends in bounded time; its client must
