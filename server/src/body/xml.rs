@@ -13,9 +13,10 @@
 
 use super::xml_chars::{is_blank, is_name, is_name_start, is_reference};
 
-/// How deep elements may nest. The deepest that S3 knows (`ReplicationConfiguration`, `LifecycleConfiguration`) are 6 deep:
-/// twice that, and some room.
+/// How deep elements may nest: twice what the deepest that S3 knows have (`LifecycleConfiguration`, 6), and some room.
 pub const DEPTH_MAX: usize = 16;
+/// Elements in one element: the parts of a completion. Each becomes some 200 bytes, however short it is.
+pub const CHILDREN_MAX: usize = 10_000;
 /// Bytes in one tag, attributes included: those with a namespace and a type take about 150.
 pub const TAG_BYTES_MAX: usize = 1024;
 /// Attributes of one element: `xmlns`, `xmlns:xsi`, `xsi:type`, and some room.
@@ -64,7 +65,7 @@ enum Place {
 struct Element {
     name: String,
     has_text: bool,
-    has_elements: bool,
+    children: usize,
 }
 
 /// A document as it comes in.
@@ -185,7 +186,7 @@ impl Document {
             .open
             .last_mut()
             .ok_or("there is text outside the root element")?;
-        if element.has_elements {
+        if element.children > 0 {
             return Err("there is text between elements");
         }
         if number && !next.is_some_and(|next| next.is_ascii_digit()) {
@@ -296,7 +297,10 @@ impl Document {
         match self.open.last_mut() {
             None if self.root_ended => return Err("there is more than one root element"),
             Some(parent) if parent.has_text => return Err("there is text between elements"),
-            Some(parent) => parent.has_elements = true,
+            Some(parent) if parent.children == CHILDREN_MAX => {
+                return Err("there are too many elements");
+            }
+            Some(parent) => parent.children += 1,
             None => {}
         }
         if self.open.len() == DEPTH_MAX {
@@ -305,7 +309,7 @@ impl Document {
         self.open.push(Element {
             name: std::mem::take(&mut self.name),
             has_text: false,
-            has_elements: false,
+            children: 0,
         });
         Ok(())
     }
@@ -419,13 +423,17 @@ mod tests {
     }
 
     #[test]
-    fn depth_is_bounded() {
+    fn depth_and_number_are_bounded() {
         let nested = |depth: usize| "<a>".repeat(depth) + &"</a>".repeat(depth);
         passes(&nested(DEPTH_MAX));
         refused(&nested(DEPTH_MAX + 1), "nest");
-        let mut document = Document::new();
-        assert!(document.observe("<a>".repeat(100_000).as_bytes()).is_err());
-        assert!(document.open.len() == DEPTH_MAX);
+        let mut deep = Document::new();
+        assert!(
+            deep.observe("<a>".repeat(100_000).as_bytes()).is_err() && deep.open.len() == DEPTH_MAX
+        );
+        passes(&format!("<a>{}</a>", "<b/>".repeat(CHILDREN_MAX)));
+        let more = "<b/>".repeat(CHILDREN_MAX + 1);
+        refused(&format!("<a>{more}</a>"), "too many");
     }
 
     #[test]
@@ -454,9 +462,7 @@ mod tests {
     #[test]
     fn tags_are_well_formed() {
         let documents = "<a b></a>;<a b=c></a>;<a b='<'/>;<a b='1'c='2'/>;< a/>;<a/ >;<1/>;<a \"b\"/>;<>;<a></a b='c'>";
-        for document in documents.split(';') {
-            refused(document, "malformed");
-        }
+        documents.split(';').for_each(|it| refused(it, "malformed"));
         refused("<a></b>", "another name");
         refused("<a><b></a></b>", "another name");
         refused("</a>", "ends nothing");
