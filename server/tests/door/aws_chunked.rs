@@ -160,7 +160,7 @@ async fn faulty_bodies_leave_nothing() {
         ),
         (
             "oversized chunk",
-            format!("200001\r\n{data}"),
+            format!("800001\r\n{data}"),
             "InvalidRequest",
         ),
         ("no size", format!("x\r\n{data}"), "InvalidRequest"),
