@@ -66,6 +66,13 @@ pub struct Limits {
     pub pressed_send_window: Duration,
     /// Bytes of all aws-chunked chunks above [`Self::CHUNK_BYTES_FREE`] that may be gathered at once.
     pub chunk_memory: usize,
+    /// Bytes of all XML bodies above [`Self::XML_BYTES_FREE`], with what becomes of them, that may be held at once: a body
+    /// counts [`Self::XML_COST`] times, so there is room for four of the largest, or for 60 that delete 1,000 keys of 80
+    /// bytes.
+    pub xml_memory: usize,
+    /// Bytes of all XML answers above [`Self::ANSWER_BYTES_FREE`] that may be on their way at once. A page of 1,000 keys is
+    /// 300 KiB, or with the longest keys 1.3 MiB.
+    pub answer_memory: usize,
     /// How long a client may take nothing while the server has something to send.
     pub send_idle: Duration,
     /// The slowest reader, in bytes a second of waiting, after a grace of [`Limits::send_idle`].
@@ -98,6 +105,14 @@ impl Limits {
     pub const TARGET_BYTES_MAX: usize = 8 * 1024;
     /// Bytes of an XML body: 10,000 parts of a completion take 1.5 MiB.
     pub const XML_BYTES_MAX: usize = 2 * 1024 * 1024;
+    /// XML bodies up to this size are gathered without asking: all connections at once take 64 MiB for them.
+    pub const XML_BYTES_FREE: u64 = 64 * 1024;
+    /// What an XML body takes for each of its bytes until its operation ends: itself, and once more while its pieces are
+    /// joined; the elements of it, 200 bytes for the 60 that the shortest part or key is written with; and the parts or
+    /// keys as the engine takes them.
+    pub const XML_COST: u64 = 6;
+    /// XML answers up to this size leave without asking: all connections at once take 64 MiB for them.
+    pub const ANSWER_BYTES_FREE: usize = 64 * 1024;
     /// Bytes of one aws-chunked chunk, which is gathered whole to check its signature. Clients use 16 KiB to 1 MiB, but
     /// the JavaScript SDK makes one of each buffer that a stream yields: a part of 5 or 8 MiB, say.
     pub const CHUNK_BYTES_MAX: u64 = 8 * 1024 * 1024;
@@ -124,6 +139,8 @@ impl Default for Limits {
             pressed_window: Duration::from_secs(5),
             pressed_send_window: Duration::from_secs(20),
             chunk_memory: 64 * 1024 * 1024,
+            xml_memory: 48 * 1024 * 1024,
+            answer_memory: 32 * 1024 * 1024,
             send_idle: Duration::from_secs(60),
             send_rate_min: 1024,
             memory_wait: Duration::from_secs(10),

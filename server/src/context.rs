@@ -4,6 +4,7 @@
 
 use crate::address::Address;
 use crate::body::{BodyFault, Late};
+use crate::shares::Taken;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use moraine_engine::TenantId;
 use s3s::{S3Request, S3Result, s3_error};
@@ -34,7 +35,11 @@ pub struct RequestContext {
     verbatim: OnceLock<(HeaderName, HeaderValue)>,
     subject: OnceLock<Address>,
     late: Mutex<Option<Late>>,
+    held: Mutex<Vec<Held>>,
 }
+
+/// A share of something bounded: free again once nobody holds it.
+pub type Held = Arc<Taken>;
 
 impl RequestContext {
     /// A request that nobody sent.
@@ -61,6 +66,7 @@ impl RequestContext {
             verbatim: OnceLock::new(),
             subject: OnceLock::new(),
             late: Mutex::new(None),
+            held: Mutex::default(),
         })
     }
 
@@ -142,6 +148,24 @@ impl RequestContext {
     /// Notes the rest of an answer that begins before its work is done.
     pub fn set_late(&self, late: Late) {
         *self.late.lock().unwrap_or_else(PoisonError::into_inner) = Some(late);
+    }
+
+    /// Keeps a share of something bounded until the operation has ended and its answer is written.
+    pub fn hold(&self, share: Held) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.push(share);
+    }
+
+    /// What the request holds, for a task that goes on with what it brought after nobody waits for the answer.
+    pub fn held(&self) -> Vec<Held> {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.clone()
+    }
+
+    /// Gives back what the request holds.
+    pub fn release(&self) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.clear();
     }
 
     /// What went wrong with the body, if anything did.

@@ -7,12 +7,12 @@ use crate::errors;
 use crate::metrics::Metrics;
 use crate::ops;
 use crate::second_pass;
+use crate::shares::Shares;
 use moraine_engine::{BlobReader, Bucket, Error, Object, Store, Tenant};
 use s3s::dto::*;
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 use std::ops::Range;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
 use tracing::instrument::WithSubscriber;
 
 /// What every operation works with.
@@ -25,7 +25,9 @@ pub struct Door {
     /// The limits.
     pub config: Arc<ServerConfig>,
     /// The copies that may read their source now.
-    pub copies: Arc<Semaphore>,
+    pub copies: Shares,
+    /// The listings that may be made now.
+    pub listings: Shares,
     /// The uploads that were completed lately.
     pub completions: Arc<Completions>,
 }
@@ -33,11 +35,13 @@ pub struct Door {
 impl Door {
     /// A door to `store`.
     pub fn new(store: Store, config: Arc<ServerConfig>, metrics: Arc<Metrics>) -> Self {
+        let listings = ops::listing::turns(&config.limits);
         Self {
             store,
             metrics,
             config,
-            copies: Arc::new(Semaphore::new(ops::copying::COPIES_MAX)),
+            copies: ops::copying::turns(),
+            listings: listings,
             completions: Arc::default(),
         }
     }

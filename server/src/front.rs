@@ -21,6 +21,7 @@ use crate::public;
 use crate::region;
 use crate::restate;
 use crate::second_pass::SecondPass;
+use crate::shares::{self, Shares};
 use crate::signature;
 use http::header::{
     CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING,
@@ -34,12 +35,15 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{Body, HttpError, S3Error, S3Result, s3_error};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 use tracing::Dispatch;
 use tracing::instrument::WithSubscriber;
 
 /// As the type that lengths of bodies have.
 const XML_BYTES_MAX: u64 = Limits::XML_BYTES_MAX as u64;
+/// How long an answer that is written may wait for its memory, at most. It is there already, and who made it keeps others
+/// from making theirs: long enough for fast clients to take what is on its way, and no longer.
+const ANSWER_WAIT: Duration = Duration::from_secs(1);
 
 /// Serves the requests of all connections.
 pub struct Front {
@@ -47,6 +51,7 @@ pub struct Front {
     s3: S3Service,
     domains: Domains,
     supervision: Arc<Supervision>,
+    answers: Shares,
 }
 
 impl Front {
@@ -62,6 +67,7 @@ impl Front {
         first.set_route(SecondPass(service(&door, &domains).build()));
         Self {
             domains,
+            answers: answers(&door.config.limits),
             supervision: Arc::new(Supervision::new(store, &door.config.limits)),
             door,
             s3: first.build(),
@@ -73,10 +79,10 @@ impl Front {
         Arc::clone(&self.door.metrics)
     }
 
-    /// Says whether memory for bodies is nearly used up.
+    /// Says whether memory for answers is nearly used up.
     pub fn pressed(&self) -> Pressed {
-        let store = self.door.store.clone();
-        Arc::new(move || store.under_pressure())
+        let (store, answers) = (self.door.store.clone(), self.answers.clone());
+        Arc::new(move || store.under_pressure() || answers.is_short())
     }
 
     /// Serves one request of `peer`. `ambiguous` says that its connection carried a head whose body may end in two places.
@@ -121,6 +127,8 @@ impl Front {
         };
         let subject = context.subject().or(address.as_ref().ok());
         response = document(response, book.path(), subject);
+        response = self.accounted(response, &context).await;
+        context.release();
         close |= has_body && !context.body_arrived();
         if close {
             response
@@ -128,6 +136,24 @@ impl Front {
                 .insert(CONNECTION, HeaderValue::from_static("close"));
         }
         book.finish(response)
+    }
+
+    /// Lets a large answer leave once there is memory for it, which it keeps until its last byte has left.
+    async fn accounted(
+        &self,
+        response: Response<Body>,
+        context: &RequestContext,
+    ) -> Response<Body> {
+        // What is streamed has no bytes yet, and memory of its own.
+        let written = response.body().bytes();
+        let Some(bytes) = written.filter(|it| it.len() > Limits::ANSWER_BYTES_FREE) else {
+            return response;
+        };
+        let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        match self.answers.take(context.tenant(), size).await {
+            Some(memory) => response.map(|_| Body::from(shares::kept(bytes, memory))),
+            None => refuse(errors::slow_down(), context),
+        }
     }
 
     async fn signed(
@@ -172,6 +198,10 @@ fn admit<'a>(
         s3_error!(InvalidURI, "{message}")
     })?;
     Ok((proof, address))
+}
+
+fn answers(limits: &Limits) -> Shares {
+    Shares::of_memory(limits.answer_memory, limits.memory_wait.min(ANSWER_WAIT))
 }
 
 /// `s3s` as it is needed here.

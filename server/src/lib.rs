@@ -48,6 +48,7 @@ mod region;
 mod restate;
 mod second_pass;
 mod server;
+mod shares;
 mod signature;
 mod versions;
 mod wire;

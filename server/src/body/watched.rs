@@ -9,9 +9,10 @@ use super::aws_chunked::AwsChunked;
 use super::structured::Structured;
 use crate::address::Address;
 use crate::config::Limits;
-use crate::context::RequestContext;
+use crate::context::{Held, RequestContext};
 use crate::guards;
 use crate::patience::{Demands, Patience, Pressed};
+use crate::shares::{Shares, Taken};
 use bytes::Bytes;
 use http::request::Parts;
 use http_body::{Body, Frame, SizeHint};
@@ -22,51 +23,59 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// As the type that lengths of bodies have.
+const XML_BYTES_MAX: u64 = Limits::XML_BYTES_MAX as u64;
 
 /// What the bodies of all requests share.
 pub struct Supervision {
-    chunks: Arc<Semaphore>,
+    chunks: Shares,
+    xml: Shares,
+    held_max: Duration,
     pressed: Pressed,
+    pressed_xml: Pressed,
     demands: Demands,
-    memory_wait: Duration,
     body_bytes_max: u64,
 }
 
 impl Supervision {
     /// Watches over bodies on their way into `store`.
     pub fn new(store: Store, limits: &Limits) -> Self {
-        let chunks = Arc::new(Semaphore::new(limits.chunk_memory));
-        let (free, least) = (Arc::clone(&chunks), limits.chunk_memory / 8);
+        let chunks = Shares::of_memory(limits.chunk_memory, limits.memory_wait);
+        let xml = Shares::of_memory(limits.xml_memory, limits.memory_wait);
+        let (chunks_of, xml_of) = (chunks.clone(), xml.clone());
         Self {
             chunks,
-            pressed: Arc::new(move || store.under_pressure() || free.available_permits() < least),
+            xml,
+            held_max: limits.memory_wait,
+            pressed: Arc::new(move || store.under_pressure() || chunks_of.is_short()),
+            pressed_xml: Arc::new(move || xml_of.is_short()),
             demands: Demands {
                 idle_max: limits.body_idle,
                 rate_min: limits.body_rate_min.max(1),
                 pressed_rate_min: limits.pressed_rate_min,
                 pressed_window: limits.pressed_window,
             },
-            memory_wait: limits.memory_wait,
             body_bytes_max: limits.body_bytes_max,
         }
     }
 
-    fn patience(&self, context: &RequestContext) -> Patience {
-        let small = context
-            .content_length
-            .is_some_and(|length| length <= SMALL_BODY_BYTES);
-        let pressed = if small {
-            // What it holds helps nobody else.
-            Arc::new(|| false)
+    fn patience(&self, context: &RequestContext, content: bool) -> Patience {
+        let (small, pressed) = if content {
+            (SMALL_BODY_BYTES, &self.pressed)
         } else {
-            Arc::clone(&self.pressed)
+            (Limits::XML_BYTES_FREE, &self.pressed_xml)
+        };
+        // What a small one holds helps nobody else.
+        let pressed = match context.content_length {
+            Some(length) if length <= small => Arc::new(|| false),
+            _ => Arc::clone(pressed),
         };
         Patience::new(self.demands, pressed)
     }
 }
 
-type Waiting = Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send>>;
+type Waiting = Pin<Box<dyn Future<Output = Option<Taken>> + Send>>;
 
 /// A body on its way in.
 pub struct Watched {
@@ -78,10 +87,12 @@ pub struct Watched {
     unmeasured: bool,
     begun: bool,
     patience: Patience,
-    /// For the chunk that is being gathered.
-    memory: Option<OwnedSemaphorePermit>,
+    /// For the chunk or the XML that is being gathered.
+    memory: Option<Held>,
     /// What came and may not pass before there is memory for its chunk.
     held: Option<(Frame<Bytes>, Waiting)>,
+    /// For an XML body, which is not asked for before there is memory for all of it.
+    waiting: Option<Waiting>,
     ended: bool,
 }
 
@@ -104,11 +115,12 @@ impl Watched {
             unmeasured: content && !guards::has_payload_hash(&parts.headers),
             begun: false,
             coding: aws_chunked.then(AwsChunked::new),
-            patience: supervision.patience(&context),
+            patience: supervision.patience(&context, content),
             context,
             supervision,
             memory: None,
             held: None,
+            waiting: None,
             ended: false,
         }
     }
@@ -132,7 +144,32 @@ impl Watched {
     /// Refuses a body by what its head says, before the client is asked for it.
     fn begin(&mut self) -> Result<(), BodyFault> {
         self.begun = true;
-        self.xml.as_mut().map_or(Ok(()), Structured::begin)
+        let Some(xml) = &mut self.xml else {
+            return Ok(());
+        };
+        xml.begin()?;
+        let most = self.inner.size_hint().upper();
+        let bytes = most.map_or(XML_BYTES_MAX, |most| most.min(XML_BYTES_MAX));
+        if bytes > Limits::XML_BYTES_FREE {
+            let cost = bytes.saturating_mul(Limits::XML_COST);
+            self.waiting = Some(Box::pin(
+                self.supervision.xml.take(self.context.tenant(), cost),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Waits until the body may be asked for. Its memory outlives it: the operation works with what came of it.
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BodyFault>> {
+        let Some(waiting) = &mut self.waiting else {
+            return Poll::Ready(Ok(()));
+        };
+        let memory = std::task::ready!(waiting.as_mut().poll(cx));
+        self.waiting = None;
+        let memory = Arc::new(memory.ok_or(BodyFault::NoMemory)?);
+        self.memory = Some(Arc::clone(&memory));
+        self.context.hold(memory);
+        Poll::Ready(Ok(()))
     }
 
     /// Says whether the body may end here.
@@ -153,12 +190,15 @@ impl Watched {
         if size <= Limits::CHUNK_BYTES_FREE {
             return Poll::Ready(Some(Ok(frame)));
         }
-        let size = u32::try_from(size).unwrap_or(u32::MAX);
-        let wait = self.supervision.memory_wait;
-        let granted = Arc::clone(&self.supervision.chunks).acquire_many_owned(size);
-        let waiting = Box::pin(async move { tokio::time::timeout(wait, granted).await.ok()?.ok() });
-        self.held = Some((frame, waiting));
+        let waiting = self.supervision.chunks.take(self.context.tenant(), size);
+        self.held = Some((frame, Box::pin(waiting)));
         self.poll_held(cx)
+    }
+
+    /// Whether others have waited for what the client takes its time to fill.
+    fn is_overdue(&self) -> bool {
+        let most = self.supervision.held_max;
+        self.memory.as_ref().is_some_and(|it| it.is_overdue(most))
     }
 
     fn poll_held(&mut self, cx: &mut Context<'_>) -> Polled {
@@ -167,7 +207,7 @@ impl Watched {
         };
         match waiting.as_mut().poll(cx) {
             Poll::Ready(Some(memory)) => {
-                self.memory = Some(memory);
+                self.memory = Some(Arc::new(memory));
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(None) => self.fail(BodyFault::NoMemory),
@@ -192,6 +232,9 @@ impl Body for Watched {
         {
             return self.fail(fault);
         }
+        if let Err(fault) = std::task::ready!(self.poll_room(cx)) {
+            return self.fail(fault);
+        }
         if self.held.is_some() {
             return self.poll_held(cx);
         }
@@ -214,7 +257,10 @@ impl Body for Watched {
                 Poll::Ready(None)
             }
             Poll::Pending => {
-                std::task::ready!(self.patience.poll_spent(cx));
+                // Looked at again with each look at the client's patience.
+                if !self.is_overdue() {
+                    std::task::ready!(self.patience.poll_spent(cx));
+                }
                 self.fail(BodyFault::TooSlow)
             }
         }

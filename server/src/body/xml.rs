@@ -14,9 +14,10 @@
 use super::xml_chars::{is_blank, is_name, is_name_start, is_reference};
 use super::xml_elements::is_known;
 
-/// How deep elements may nest. The deepest that S3 knows (`ReplicationConfiguration`, `LifecycleConfiguration`) are 6 deep:
-/// twice that, and some room.
+/// How deep elements may nest: twice what the deepest that S3 knows have (`LifecycleConfiguration`, 6), and some room.
 pub const DEPTH_MAX: usize = 16;
+/// Elements in one element: the parts of a completion. Each becomes some 200 bytes, however short it is.
+pub const CHILDREN_MAX: usize = 10_000;
 /// Bytes in one tag, attributes included: those with a namespace and a type take about 150.
 pub const TAG_BYTES_MAX: usize = 1024;
 /// Attributes of one element: `xmlns`, `xmlns:xsi`, `xsi:type`, and some room.
@@ -65,7 +66,7 @@ enum Place {
 struct Element {
     name: String,
     has_text: bool,
-    has_elements: bool,
+    children: usize,
 }
 
 /// A document as it comes in.
@@ -189,7 +190,7 @@ impl Document {
             .open
             .last_mut()
             .ok_or("there is text outside the root element")?;
-        if element.has_elements {
+        if element.children > 0 {
             return Err("there is text between elements");
         }
         if number && !next.is_some_and(|next| next.is_ascii_digit()) {
@@ -300,8 +301,11 @@ impl Document {
         match self.open.last_mut() {
             None if self.root_ended => return Err("there is more than one root element"),
             Some(parent) if parent.has_text => return Err("there is text between elements"),
+            Some(parent) if parent.children == CHILDREN_MAX => {
+                return Err("there are too many elements");
+            }
             Some(parent) => {
-                parent.has_elements = true;
+                parent.children += 1;
                 self.foreign |= !is_known(&parent.name, &self.name);
             }
             None => {}
@@ -312,7 +316,7 @@ impl Document {
         self.open.push(Element {
             name: std::mem::take(&mut self.name),
             has_text: false,
-            has_elements: false,
+            children: 0,
         });
         Ok(())
     }
@@ -329,173 +333,4 @@ impl Document {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What is wrong with the document, however its bytes are cut.
-    fn flaw(document: &[u8]) -> Option<Flaw> {
-        let judge = |size: usize| {
-            let mut it = Document::new();
-            document
-                .chunks(size)
-                .try_for_each(|piece| it.observe(piece))
-                .and_then(|()| it.finish())
-                .err()
-        };
-        let whole = judge(document.len().max(1));
-        for size in [1, 2, 7] {
-            let shown = document.escape_ascii();
-            assert_eq!(judge(size), whole, "{size} {shown}");
-        }
-        whole
-    }
-
-    #[track_caller]
-    fn passes(document: &str) {
-        assert_eq!(flaw(document.as_bytes()), None, "{document}");
-    }
-
-    #[track_caller]
-    fn refused(document: &str, part: &str) {
-        let flaw = flaw(document.as_bytes()).unwrap_or_else(|| panic!("{document} passes"));
-        assert!(flaw.contains(part), "{document}: {flaw}");
-    }
-
-    #[test]
-    fn what_clients_send_passes() {
-        passes("");
-        passes("<Delete/>");
-        passes(
-            "\u{feff}<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Delete xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\n  <Object><Key>a b/&amp;&lt;&#x20;&#13;&#128512;\u{e9}\u{1f600}</Key></Object>\n  <Quiet>true</Quiet>\n</Delete>\n",
-        );
-        passes(
-            "<CompleteMultipartUpload><Part><ETag>&quot;x&quot;</ETag><PartNumber>1</PartNumber></Part></CompleteMultipartUpload>",
-        );
-        passes(
-            "<AccessControlPolicy><AccessControlList><Grant><Grantee xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance' xsi:type = \"Group\"><URI>a&gt;b</URI></Grantee></Grant></AccessControlList></AccessControlPolicy >",
-        );
-        passes("<a b='>' c=\"it's &apos;\"><d /></a>");
-    }
-
-    #[test]
-    fn what_begins_with_an_exclamation_mark_is_refused() {
-        for piece in [
-            "<![CDATA[x]]>",
-            "<!-- x -->",
-            "<!DOCTYPE a>",
-            "<!ENTITY x 'y'>",
-        ] {
-            refused(&format!("<a>{piece}</a>"), "not supported");
-            refused(&format!("{piece}<a/>"), "not supported");
-            refused(&format!("<a/>{piece}"), "not supported");
-        }
-    }
-
-    #[test]
-    fn processing_instructions_are_refused() {
-        refused("<?xml-stylesheet href='x'?><a/>", "processing instruction");
-        refused("<?php x ?><a/>", "processing instruction");
-        refused("<a><?xml version='1.0'?></a>", "processing instruction");
-        refused(" <?xml version='1.0'?><a/>", "processing instruction");
-        refused(
-            &format!("<?xml {}?><a/>", "x".repeat(DECLARATION_BYTES_MAX)),
-            "declaration",
-        );
-    }
-
-    #[test]
-    fn references_are_to_characters() {
-        for name in [
-            "x",
-            "nbsp",
-            "",
-            "#",
-            "#x",
-            "#0",
-            "#xD800",
-            "#x110000",
-            "#+32",
-            "#xFFFF",
-            "#00000000032",
-            "a b",
-        ] {
-            refused(&format!("<a>&{name};</a>"), "reference");
-            refused(&format!("<a b='&{name};'/>"), "reference");
-        }
-        refused("<a>&amp</a>", "reference");
-    }
-
-    #[test]
-    fn depth_is_bounded() {
-        let nested = |depth: usize| "<a>".repeat(depth) + &"</a>".repeat(depth);
-        passes(&nested(DEPTH_MAX));
-        refused(&nested(DEPTH_MAX + 1), "nest");
-        let mut document = Document::new();
-        assert!(document.observe("<a>".repeat(100_000).as_bytes()).is_err());
-        assert!(document.open.len() == DEPTH_MAX);
-    }
-
-    #[test]
-    fn tags_are_bounded() {
-        refused(&format!("<{}/>", "a".repeat(TAG_BYTES_MAX)), "long");
-        refused(&format!("<a{}/>", " ".repeat(TAG_BYTES_MAX)), "long");
-        let attributes: String = (0..=ATTRIBUTES_MAX).map(|n| format!(" a{n}=''")).collect();
-        refused(&format!("<a{attributes}/>"), "attributes");
-        refused("<a b='1' c='2' b = '3'/>", "one name");
-    }
-
-    #[test]
-    fn there_is_one_root_and_nothing_beside_it() {
-        refused("<a/><b/>", "root");
-        refused("<a></a><a>", "root");
-        refused("x<a/>", "outside");
-        refused("<a/>x", "outside");
-        refused("<a/>&amp;", "outside");
-        refused("<a/>\0", "character");
-        refused(" ", "ends before");
-        refused("\u{feff}", "ends before");
-        refused("<a><b></b>", "ends before");
-        refused("<a>", "ends before");
-        refused("<a/", "ends before");
-    }
-
-    #[test]
-    fn tags_are_well_formed() {
-        let documents = "<a b></a>;<a b=c></a>;<a b='<'/>;<a b='1'c='2'/>;< a/>;<a/ >;<1/>;<a \"b\"/>;<>;<a></a b='c'>";
-        for document in documents.split(';') {
-            refused(document, "malformed");
-        }
-        refused("<a></b>", "another name");
-        refused("<a><b></a></b>", "another name");
-        refused("</a>", "ends nothing");
-    }
-
-    #[test]
-    fn elements_hold_text_or_elements() {
-        refused("<a>x<b/></a>", "between");
-        refused("<a><b/>x</a>", "between");
-        passes("<a>\n<b/>\n</a>");
-    }
-
-    #[test]
-    fn numbers_are_digits() {
-        for number in ["1x", " 1", "1 ", "-1", "&#49;", "+1", "1.0"] {
-            refused(&format!("<PartNumber>{number}</PartNumber>"), "number");
-        }
-        passes("<PartNumber>10000</PartNumber>");
-    }
-
-    #[test]
-    fn bytes_that_are_not_utf8_are_refused() {
-        for bytes in [
-            &b"<a>\xff</a>"[..],
-            b"<a>\xc3</a>",
-            b"<a>\xc0\xaf</a>",
-            b"<a>\xed\xa0\x80</a>",
-        ] {
-            assert!(flaw(bytes).is_some_and(|flaw| flaw.contains("UTF-8")));
-        }
-        assert!(flaw(b"<a/>\xc3").is_some());
-        assert!(flaw(b"<\0a/>").is_some());
-    }
-}
+mod tests;

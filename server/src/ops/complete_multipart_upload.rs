@@ -127,7 +127,11 @@ async fn finish(
     answer: Answer,
 ) -> S3Result<CompleteMultipartUploadOutput> {
     let owned = door.clone();
-    let mut task = tokio::spawn(async move { work.run(&owned).await });
+    let memory = context.held();
+    let mut task = tokio::spawn(async move {
+        let _memory = memory;
+        work.run(&owned).await
+    });
     let ended =
         |error: tokio::task::JoinError| s3_error!(error, InternalError, "the completion failed");
     let silence = door.config.limits.silence_max;

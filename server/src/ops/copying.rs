@@ -1,12 +1,14 @@
 //! What the two copies share: reading the source, and an answer that begins before a long copy is done.
 //!
 //! Memory: a copy holds one chunk of its source while it waits for memory to write it to, so no more than
-//! [`COPIES_MAX`] of them run at once. The others wait their turn, in a connection each, for at most [`TURN_WAIT`].
+//! [`COPIES_MAX`] of them run at once, and [`COPIES_OF_TENANT_MAX`] of one tenant. The others wait their turn, in a
+//! connection each, for at most [`TURN_WAIT`].
 
 use crate::body::{Late, document};
 use crate::context::RequestContext;
 use crate::door::Door;
 use crate::errors;
+use crate::shares::{Shares, Taken};
 use bytes::Bytes;
 use moraine_engine::{BlobReader, Object};
 use s3s::xml::Serialize;
@@ -14,20 +16,26 @@ use s3s::{S3Result, s3_error};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::OwnedSemaphorePermit;
 use tracing::instrument::WithSubscriber;
 
 /// Copies that read their source at once: with chunks of 256 KiB they hold 4 MiB.
-pub const COPIES_MAX: usize = 16;
+const COPIES_MAX: usize = 16;
+/// Those of one tenant: a disk has no use for more, and three others find a free turn however many copies one asks for.
+const COPIES_OF_TENANT_MAX: usize = 4;
 /// How long a copy may wait until others are done. One of 5 GiB takes less than a minute.
 const TURN_WAIT: Duration = Duration::from_secs(300);
+
+/// The turns at reading a source.
+pub fn turns() -> Shares {
+    Shares::new(COPIES_MAX, COPIES_OF_TENANT_MAX, TURN_WAIT)
+}
 
 /// Content on its way to a copy.
 pub struct Content {
     reader: BlobReader,
     left: u64,
     wait: Duration,
-    _turn: OwnedSemaphorePermit,
+    _turn: Taken,
 }
 
 impl Content {
@@ -38,11 +46,8 @@ impl Content {
         source: &Object,
         range: Range<u64>,
     ) -> S3Result<Self> {
-        let turn = tokio::time::timeout(TURN_WAIT, Arc::clone(&door.copies).acquire_owned());
-        let turn = turn
-            .await
-            .map_err(|_| errors::slow_down())?
-            .map_err(|_| s3_error!(ServiceUnavailable))?;
+        let turn = door.copies.take(context.tenant(), 1).await;
+        let turn = turn.ok_or_else(errors::slow_down)?;
         let left = range.end - range.start;
         Ok(Self {
             reader: door.read(context, source, range).await?,

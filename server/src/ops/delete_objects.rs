@@ -2,7 +2,7 @@
 //!
 //! A key that does not exist counts as deleted. Objects have one version, `null`. The deletions of one request share the
 //! syncs of the log; once begun they are completed, whether or not the client waits for the answer. So they run in a task
-//! of their own, and how many do is limited.
+//! of their own, which keeps the memory that the request was granted, and how many do is limited.
 
 use crate::checksum::Algorithm;
 use crate::context::RequestContext;
@@ -97,13 +97,15 @@ async fn delete(
             Err(error) => refused.push(Some(error)),
         }
     }
-    let turn = TURNS
-        .acquire()
-        .await
-        .map_err(|_| s3_error!(ServiceUnavailable))?;
+    let turn = tokio::time::timeout(door.config.limits.memory_wait, TURNS.acquire()).await;
+    let turn = turn
+        .ok()
+        .and_then(Result::ok)
+        .ok_or_else(errors::slow_down)?;
     let store = door.store.clone();
+    let memory = context.held();
     let work = async move {
-        let _turn = turn;
+        let (_turn, _memory) = (turn, memory);
         store.delete_many(bucket, deletions).await
     };
     let done = tokio::spawn(work)

@@ -40,6 +40,7 @@ pub async fn run(
         .filter(|id| !id.is_empty() && !key_marker.is_empty());
     let start = Start::new(&key_marker, id_marker.as_deref())?;
     let mut page = Page::new(prefix.as_bytes(), delimiter.as_bytes(), start, limit);
+    listing::turn(door, context).await?;
     if limit > 0 {
         collect(door, context, bucket.id, &mut page).await?;
     }

@@ -23,6 +23,7 @@ pub async fn run(
     let limit = listing::page_size(input.max_parts, "max-parts")?;
     let marker = input.part_number_marker.unwrap_or(0);
     let after = marker_number(marker)?;
+    listing::turn(door, context).await?;
     let mut parts = Vec::new();
     if limit > 0 {
         // One more than the page holds says whether there is a next one.

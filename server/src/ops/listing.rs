@@ -6,15 +6,26 @@
 
 use super::outgoing;
 use crate::checksum::Algorithm;
+use crate::config::Limits;
 use crate::context::RequestContext;
 use crate::door::Door;
+use crate::errors;
+use crate::shares::Shares;
 use moraine_engine::{BucketId, Checksum, ListEntry, ListPage, ListQuery, ListStart, Object};
 use s3s::dto::{ChecksumAlgorithm, ChecksumType, CommonPrefix, EncodingType, Owner};
 use s3s::{S3Result, s3_error};
 use std::fmt::Write;
+use std::sync::Arc;
 
 /// Entries of a page: what S3 gives.
 pub const PAGE_MAX: usize = 1000;
+
+/// Listings that are made at once, from the first look at the index until the answer is written and has its memory; others
+/// wait. Each holds a page of up to 1,000 records, then what the answer says of them, then the answer: at most 10 MiB, for
+/// the longest keys with the most metadata, usually 2 MiB.
+const AT_ONCE: usize = 8;
+/// Those of one tenant.
+const OF_TENANT_AT_ONCE: usize = 4;
 
 /// Pages of the engine that one page of an answer may be looked for in, while nothing was found: each looks at up to
 /// 10,000 names, most of which were deleted, in some milliseconds. Clients take an empty page for the end, although it
@@ -129,6 +140,18 @@ pub fn group<'a>(key: &'a [u8], prefix: &[u8], delimiter: &[u8]) -> Option<&'a [
     key.get(..prefix.len() + at + delimiter.len())
 }
 
+/// The turns at making a listing.
+pub fn turns(limits: &Limits) -> Shares {
+    Shares::new(AT_ONCE, OF_TENANT_AT_ONCE, limits.memory_wait)
+}
+
+/// Waits until the listing may be made. It keeps its turn until its answer is written.
+pub async fn turn(door: &Door, context: &RequestContext) -> S3Result<()> {
+    let turn = door.listings.take(context.tenant(), 1).await;
+    context.hold(Arc::new(turn.ok_or_else(errors::slow_down)?));
+    Ok(())
+}
+
 /// A page of objects and common prefixes. It may have fewer entries than were asked for and not be the last.
 pub async fn page(
     door: &Door,
@@ -136,6 +159,7 @@ pub async fn page(
     bucket: BucketId,
     mut query: ListQuery,
 ) -> S3Result<ListPage> {
+    turn(door, context).await?;
     let mut pages = 0;
     // A key that is also a group's name would, as a marker, stand for the group: never stop there.
     let ambiguous = |next: &ListStart, query: &ListQuery| match next {

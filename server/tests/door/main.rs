@@ -46,6 +46,7 @@ mod signer;
 mod smuggling;
 mod stored_headers;
 mod stream_texts;
+mod structured_memory;
 mod tenancy;
 mod timeouts;
 mod unread;
