@@ -1,7 +1,8 @@
 //! The one apply: how a record of a log changes the indexes.
 //!
 //! Four callers: live writes, replay, a peer's log, restore. It is idempotent and compares versions, so records may come
-//! again and names in any order. The hash index goes first: a name that became visible always resolves.
+//! again and names in any order. The hash index goes first: a name that became visible always resolves. The catalog goes last:
+//! it follows the rows of the name index.
 
 use crate::error::{Error, Result};
 use crate::format::{CatalogRecord, FormatError, NameRecord, RecordKind, Tombstone};
@@ -9,8 +10,8 @@ use crate::id::Id;
 use crate::index::Covered;
 use crate::index::catalog::Catalog;
 use crate::index::hash::{HashIndex, Location};
-use crate::index::names::{NameChange, NameIndex, NamesError};
-use crate::position::{Hlc, Position, Version};
+use crate::index::names::{NameChange, NameIndex, NameRow, NamesError};
+use crate::position::{BucketId, Hlc, Position, Version};
 use crate::secret::StoreKey;
 use crate::sync::RwLock;
 use bytes::Bytes;
@@ -99,7 +100,24 @@ impl Indexes {
         }
         self.names
             .apply(&changes, covered, hlc)
-            .map_err(names_error)
+            .map_err(names_error)?;
+        self.follow(&changes)
+    }
+
+    /// Brings the catalog in line with the rows that may have changed. They have compared the versions: of several records
+    /// of an entry the newest counts, in whatever order they came.
+    fn follow(&self, changes: &[NameChange]) -> Result<()> {
+        let mut rows = Vec::new();
+        for change in changes.iter().filter(|it| it.key.bucket == BucketId(0)) {
+            rows.extend(self.names.get(&change.key).map_err(names_error)?);
+        }
+        if !rows.is_empty() {
+            // At once: of a key that takes another one's place, nobody sees both.
+            let mut catalog = self.catalog.write();
+            rows.iter()
+                .for_each(|row| set(&mut catalog, row, &self.key));
+        }
+        Ok(())
     }
 
     fn named(
@@ -113,7 +131,6 @@ impl Indexes {
             let record = CatalogRecord::decode(payload)
                 .map_err(|e| undecodable(at, e))
                 .ok()?;
-            self.catalog.write().apply(&record, version, &self.key);
             return Some(NameChange {
                 key: record.name_key(),
                 version,
@@ -152,16 +169,18 @@ impl Indexes {
 
     /// Fills the catalog from the rows of the name index.
     pub fn load_catalog(&self) -> Result<()> {
-        let rows = self.names.catalog().map_err(names_error)?;
         let mut catalog = self.catalog.write();
-        for (_, row) in rows {
-            let Some(payload) = &row.live else { continue };
-            match CatalogRecord::decode(payload) {
-                Ok(record) => catalog.apply(&record, row.version, &self.key),
-                Err(error) => undecodable(row.at, error),
-            }
-        }
-        Ok(())
+        self.names
+            .catalog(&mut |_, row| set(&mut catalog, &row, &self.key))
+            .map_err(names_error)
+    }
+}
+
+fn set(catalog: &mut Catalog, row: &NameRow, key: &StoreKey) {
+    let Some(payload) = &row.live else { return };
+    match CatalogRecord::decode(payload) {
+        Ok(record) => catalog.set(&record, row.version, key),
+        Err(error) => undecodable(row.at, error),
     }
 }
 

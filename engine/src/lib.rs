@@ -69,5 +69,5 @@ pub use store::Stepper;
 pub use store::{
     Attributes, BlobReader, BlobWriter, CHUNK_BYTES, CompletePart, Condition, Content,
     DELETE_MANY_MAX, Deletion, DiskUse, Health, ListEntry, ListPage, Object, Options, PARTS_MAX,
-    Part, StagedBlob, Store, Upload,
+    Part, StagedBlob, Store, TenantUsage, Upload,
 };

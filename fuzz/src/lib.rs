@@ -15,6 +15,7 @@ pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
 pub const TARGETS: &[Target] = &[
+    ("address", door::address),
     ("attributes", door::attributes),
     ("aws_chunked", door::aws_chunked),
     ("checksums", door::checksums),

@@ -5,6 +5,7 @@
 //! delete the bucket, and `PUT /BUCKET/KEY?x` store an object, whatever `x` asks for. Of two sub-resources it takes the
 //! one that it looks for first, so a request names one.
 
+use crate::checksum;
 use crate::context::RequestContext;
 use crate::errors;
 use crate::query;
@@ -93,7 +94,8 @@ impl Access {
         {
             return Err(denied());
         }
-        check_parameters(cx.s3_op().name(), cx.uri().query().unwrap_or_default())
+        check_parameters(cx.s3_op().name(), cx.uri().query().unwrap_or_default())?;
+        checksum::check_known(cx.headers())
     }
 }
 
@@ -210,7 +212,8 @@ fn check_parameters(name: &str, query: &str) -> S3Result<()> {
             "Conflicting query string parameters: {one}, {other}"
         ));
     }
-    let v2 = names().any(|name| name == "Signature");
+    // The second pass comes without the signature itself.
+    let v2 = names().any(|name| matches!(name, "Signature" | "AWSAccessKeyId"));
     for name in names() {
         let known = known.contains(&name)
             || is_general(name)
@@ -255,9 +258,12 @@ const SUBRESOURCES: [&str; 26] = [
     "website",
 ];
 
-/// Parameters of signatures and of SDKs' book-keeping, which say nothing about what is asked for, and headers in links.
+/// Parameters of signatures, which say nothing about what is asked for, headers in links, and what clients may add for
+/// their own book-keeping (`x-id`, `x-anything`): S3 ignores whatever begins with `x-`.
 fn is_general(name: &str) -> bool {
-    matches!(name, "Signature" | "AWSAccessKeyId" | "Expires" | "x-id") || query::is_amz(name)
+    matches!(name, "Signature" | "AWSAccessKeyId" | "Expires")
+        || name.starts_with("x-")
+        || query::is_amz(name)
 }
 
 #[cfg(test)]
@@ -289,7 +295,8 @@ mod tests {
 
     #[test]
     fn unknown_parameters_never_reach_the_plain_operation() {
-        assert!(allowed("PutObject", "x-id=PutObject"));
+        assert!(allowed("PutObject", "x-id=PutObject&x-my-own=1&x-"));
+        assert!(!allowed("PutObject", "xid=PutObject"));
         assert!(!allowed("PutObject", "uploadId=1"));
         assert!(!allowed("PutObject", "renameObject"));
         assert!(allowed("DeleteBucket", ""));

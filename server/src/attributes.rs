@@ -13,15 +13,17 @@ use s3s::dto::Metadata;
 use s3s::{S3Result, s3_error};
 
 /// Headers of a write that ask for something that is not there. Taking them and doing nothing would be a lie.
-const NOT_IMPLEMENTED: [&str; 10] = [
+const NOT_IMPLEMENTED: [&str; 12] = [
     "x-amz-object-lock-legal-hold",
     "x-amz-object-lock-mode",
     "x-amz-object-lock-retain-until-date",
     "x-amz-server-side-encryption",
     "x-amz-server-side-encryption-aws-kms-key-id",
+    "x-amz-server-side-encryption-bucket-key-enabled",
     "x-amz-server-side-encryption-context",
     "x-amz-server-side-encryption-customer-algorithm",
     "x-amz-server-side-encryption-customer-key",
+    "x-amz-server-side-encryption-customer-key-md5",
     "x-amz-website-redirect-location",
     "x-amz-write-offset-bytes",
 ];
@@ -71,8 +73,31 @@ fn refuse_unsupported(headers: &HeaderMap) -> S3Result<()> {
     Ok(())
 }
 
+/// The storage classes whose objects can be read at once. They are kept and given back; here all are stored alike.
+const STORAGE_CLASSES: [&str; 7] = [
+    "STANDARD",
+    "REDUCED_REDUNDANCY",
+    "STANDARD_IA",
+    "ONEZONE_IA",
+    "INTELLIGENT_TIERING",
+    "GLACIER_IR",
+    "EXPRESS_ONEZONE",
+];
+/// Those whose objects must be restored before they are read. There is nothing to restore here, and clients that saw the
+/// class would refuse to download.
+const ARCHIVES: [&str; 2] = ["GLACIER", "DEEP_ARCHIVE"];
+
+/// The storage class that a write asks for. Those of other services (`OUTPOSTS`, `SNOW`) are no classes of a bucket here.
 fn storage_class(headers: &HeaderMap) -> S3Result<Option<String>> {
-    text(headers, &HeaderName::from_static("x-amz-storage-class"))
+    let class = text(headers, &HeaderName::from_static("x-amz-storage-class"))?;
+    match class.as_deref() {
+        Some(name) if ARCHIVES.contains(&name) => Err(s3_error!(
+            NotImplemented,
+            "the storage class {name} is not implemented"
+        )),
+        Some(name) if !STORAGE_CLASSES.contains(&name) => Err(s3_error!(InvalidStorageClass)),
+        _ => Ok(class),
+    }
 }
 
 /// User metadata, in the order of its names. Values are kept as they were sent: one in RFC 2047's coding comes back in the
@@ -215,6 +240,21 @@ mod tests {
             let copied = of_copy(&Attributes::default(), &headers, OWNER);
             assert_eq!(code(copied), "NotImplemented");
         }
+    }
+
+    #[test]
+    fn storage_classes() {
+        let class = |name: &'static str| storage_class(&with("x-amz-storage-class", name));
+        for name in STORAGE_CLASSES {
+            assert_eq!(class(name).unwrap().as_deref(), Some(name));
+        }
+        for name in ARCHIVES {
+            assert_eq!(code(class(name)), "NotImplemented", "{name}");
+        }
+        for name in ["BOGUS", "OUTPOSTS", "SNOW", "standard"] {
+            assert_eq!(code(class(name)), "InvalidStorageClass", "{name}");
+        }
+        assert_eq!(class("").unwrap(), None);
     }
 
     #[test]

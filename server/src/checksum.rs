@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName};
 use moraine_engine::Checksum;
 use s3s::checksum::ChecksumHasher;
 use s3s::crypto::{self, Checksum as _};
-use s3s::{S3Result, s3_error};
+use s3s::{S3Error, S3Result, s3_error};
 
 /// A checksum algorithm of S3.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -115,6 +115,50 @@ pub fn announced(headers: &HeaderMap) -> S3Result<Vec<(Algorithm, String)>> {
     Ok(found)
 }
 
+/// What the names of all headers with checksums begin with, and of those about them.
+const PREFIX: &str = "x-amz-checksum-";
+/// Headers about checksums that hold none.
+const ABOUT: [&str; 3] = [
+    "x-amz-checksum-algorithm",
+    "x-amz-checksum-mode",
+    "x-amz-checksum-type",
+];
+/// Headers that name an algorithm.
+const NAMES: [&str; 2] = ["x-amz-checksum-algorithm", "x-amz-sdk-checksum-algorithm"];
+
+/// Refuses a request whose headers or announced trailers hold a checksum, or name an algorithm, that is not computed here
+/// (SHA-512, MD5 and xxHash among those of S3): to answer 200 would say that it was found right.
+pub fn check_known(headers: &HeaderMap) -> S3Result<()> {
+    let trailers = headers.get_all("x-amz-trailer").iter();
+    let trailers = trailers.flat_map(|value| value.to_str().unwrap_or_default().split(','));
+    let sent = headers.keys().map(HeaderName::as_str);
+    for name in sent.chain(trailers.map(str::trim)) {
+        let is_checksum = name
+            .get(..PREFIX.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(PREFIX));
+        if is_checksum && Algorithm::by_header(name).is_none() && !ABOUT.contains(&name) {
+            return Err(s3_error!(NotImplemented, "{name} is not implemented"));
+        }
+    }
+    for name in NAMES {
+        for value in headers.get_all(name) {
+            let value = value.to_str().unwrap_or_default().trim();
+            if !value.is_empty() && Algorithm::by_name(value).is_none() {
+                return Err(unknown_algorithm(value));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The refusal of an algorithm that is not computed here.
+pub fn unknown_algorithm(name: &str) -> S3Error {
+    s3_error!(
+        NotImplemented,
+        "the checksum algorithm {name} is not implemented"
+    )
+}
+
 /// The `Content-MD5` of a request.
 pub fn content_md5(headers: &HeaderMap) -> S3Result<Option<[u8; 16]>> {
     let Some(value) = headers.get("content-md5") else {
@@ -128,8 +172,8 @@ pub fn content_md5(headers: &HeaderMap) -> S3Result<Option<[u8; 16]>> {
         .ok_or_else(|| s3_error!(InvalidDigest))
 }
 
-/// The checksums of a whole multipart object in the headers of its completion. Composite ones end in `-N`, so their shape
-/// is not checked: one that is not the object's is refused anyway.
+/// The checksums of a whole multipart object in the headers of its completion. Composite ones may end in `-N`, so their
+/// shape is not checked: one that is not the object's is refused anyway.
 pub fn announced_whole(headers: &HeaderMap) -> Vec<(Algorithm, String)> {
     let value = |algorithm: Algorithm| headers.get(algorithm.header())?.to_str().ok();
     Algorithm::ALL
@@ -295,6 +339,38 @@ mod tests {
         assert!(md5("1B2M2Y8AsgTpgAmY7PhCfg==").unwrap().is_some());
         assert!(md5("AAAA").is_err());
         assert!(md5("not base64").is_err());
+    }
+
+    #[test]
+    fn checksums_that_are_not_computed_are_refused() {
+        let code = |name: &'static str, value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, value.parse().unwrap());
+            check_known(&headers).err().map(|it| it.code().clone())
+        };
+        let refused = Some(s3s::S3ErrorCode::NotImplemented);
+        for name in ["sha512", "md5", "xxhash64", "xxhash3", "foo", "crc32x", ""] {
+            let name: &'static str = format!("{PREFIX}{name}").leak();
+            assert_eq!(code(name, "AAAA"), refused, "{name}");
+            assert_eq!(code("x-amz-trailer", name), refused, "{name}");
+        }
+        for name in NAMES {
+            assert_eq!(code(name, "SHA512"), refused, "{name}");
+            assert_eq!(code(name, "crc64nvme"), None, "{name}");
+        }
+        for algorithm in Algorithm::ALL {
+            let header: &'static str = algorithm.header().as_str().to_owned().leak();
+            assert_eq!(code(header, "AAAA"), None);
+        }
+        let both = "x-amz-meta-a, X-Amz-Checksum-Sha512";
+        assert_eq!(code("x-amz-trailer", both), refused);
+        for (name, value) in [
+            ("x-amz-checksum-mode", "ENABLED"),
+            ("x-amz-checksum-type", "FULL_OBJECT"),
+            ("x-amz-trailer", "x-amz-checksum-sha1"),
+        ] {
+            assert_eq!(code(name, value), None, "{name}");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub struct ServerConfig {
     pub admin_listen: SocketAddr,
     /// What the admin API wants to be shown. Without one it answers nobody.
     pub admin_token: Option<Secret>,
-    /// The region to report. Requests may be signed for any region.
+    /// The region to report: lower-case letters, digits and hyphens. Requests may be signed for any that is so written.
     pub region: String,
     /// Domains under which a bucket is the name of a host, as in `BUCKET.s3.example.org`; none by default. Any other host
     /// has the bucket in the path.

@@ -5,14 +5,13 @@
 //! bounded while.
 
 use crate::admission::Place;
-use crate::body::Metered;
 use crate::config::{Limits, ServerConfig};
 use crate::front::Front;
 use crate::patience::{Demands, Patience};
 use crate::wire::Wire;
 use http::Request;
 use http::header::CONNECTION;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -63,11 +62,7 @@ pub async fn serve(
     let first_head = config.limits.first_head_timeout;
     match drive(connection, &place, first_head, stop).await {
         End::Closed { stream, clean } if !clean || unread.load(Ordering::Acquire) => {
-            place.wait();
-            tokio::select! {
-                () = linger(stream) => {}
-                () = place.told_to_leave() => {}
-            }
+            leave(stream, &place).await;
         }
         End::MadeRoom => {
             metrics.made_room.fetch_add(1, Ordering::Relaxed);
@@ -77,7 +72,7 @@ pub async fn serve(
 }
 
 /// How a connection ended.
-enum End {
+pub enum End {
     /// By what was said on it; `clean` if that was HTTP.
     Closed { stream: TcpStream, clean: bool },
     /// Its client sent no whole head in time.
@@ -86,15 +81,18 @@ enum End {
     MadeRoom,
 }
 
-async fn drive<S>(
+/// Drives a connection to its end; its client has `first_head` for the first head.
+pub async fn drive<S, B>(
     mut connection: http1::Connection<TokioIo<Wire>, S>,
     place: &Place,
     first_head: Duration,
     mut stop: watch::Receiver<bool>,
 ) -> End
 where
-    S: HttpService<Incoming, ResBody = Metered, Error = Infallible> + Unpin,
+    S: HttpService<Incoming, ResBody = B, Error = Infallible> + Unpin,
     S::Future: Unpin,
+    B: Body + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let never_asked = tokio::time::sleep(first_head);
     tokio::pin!(never_asked);
@@ -154,6 +152,15 @@ fn builder(config: &ServerConfig) -> http1::Builder {
         .max_buf_size(Limits::READ_BUFFER)
         .half_close(true);
     builder
+}
+
+/// Says that no more is sent, and reads on for a while, unless another connection needs the place.
+pub async fn leave(stream: TcpStream, place: &Place) {
+    place.wait();
+    tokio::select! {
+        () = linger(stream) => {}
+        () = place.told_to_leave() => {}
+    }
 }
 
 async fn linger(mut stream: TcpStream) {

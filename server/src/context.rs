@@ -2,6 +2,7 @@
 //!
 //! It travels through `s3s` as a request extension. Every cell is written at most once.
 
+use crate::address::Address;
 use crate::body::{BodyFault, Late};
 use crate::shares::Taken;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -32,6 +33,7 @@ pub struct RequestContext {
     body_ended: AtomicBool,
     bytes_in: AtomicU64,
     verbatim: OnceLock<(HeaderName, HeaderValue)>,
+    subject: OnceLock<Address>,
     late: Mutex<Option<Late>>,
     held: Mutex<Vec<Held>>,
 }
@@ -62,6 +64,7 @@ impl RequestContext {
             body_ended: AtomicBool::new(false),
             bytes_in: AtomicU64::new(0),
             verbatim: OnceLock::new(),
+            subject: OnceLock::new(),
             late: Mutex::new(None),
             held: Mutex::default(),
         })
@@ -124,6 +127,16 @@ impl RequestContext {
     /// Notes a header of the answer that `s3s` has no room for as it is.
     pub fn set_verbatim(&self, name: HeaderName, value: HeaderValue) {
         let _ = self.verbatim.set((name, value));
+    }
+
+    /// What the answer's error is about, if that is not what the request's target names.
+    pub fn subject(&self) -> Option<&Address> {
+        self.subject.get()
+    }
+
+    /// Notes that the error is about something else than the request's target.
+    pub fn set_subject(&self, address: Address) {
+        let _ = self.subject.set(address);
     }
 
     /// The rest of an answer that begins before its work is done, once.

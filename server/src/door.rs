@@ -41,7 +41,7 @@ impl Door {
             metrics,
             config,
             copies: ops::copying::turns(),
-            listings: listings,
+            listings,
             completions: Arc::default(),
         }
     }
@@ -49,10 +49,7 @@ impl Door {
     /// The tenant who signed the request.
     pub fn tenant(&self, context: &RequestContext) -> S3Result<Tenant> {
         let id = context.tenant().ok_or_else(|| s3_error!(AccessDenied))?;
-        let mut tenants = self.store.tenants().into_iter();
-        tenants
-            .find(|tenant| tenant.id == id)
-            .ok_or_else(|| s3_error!(AccessDenied))
+        self.store.tenant(id).ok_or_else(|| s3_error!(AccessDenied))
     }
 
     /// Prepares to read a range of an object, in bounded time.

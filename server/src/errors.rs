@@ -5,6 +5,7 @@
 
 use crate::body::{BlobBroken, BodyFault};
 use crate::context::RequestContext;
+use crate::error_sentences::sentence;
 use crate::metrics::Metrics;
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -44,37 +45,6 @@ pub fn add_element(response: &mut Response<Body>, name: &str, text: &str) {
 }
 
 const END: &str = "</Error>";
-
-/// What S3 says with its most frequent codes.
-fn sentence(code: &S3ErrorCode) -> Option<&'static str> {
-    Some(match code {
-        S3ErrorCode::AccessDenied => "Access Denied",
-        S3ErrorCode::BucketAlreadyExists => "The requested bucket name is not available.",
-        S3ErrorCode::BucketAlreadyOwnedByYou => "You already own the bucket of this name.",
-        S3ErrorCode::BucketNotEmpty => "The bucket you tried to delete is not empty.",
-        S3ErrorCode::EntityTooLarge => "Your proposed upload exceeds the maximum allowed size.",
-        S3ErrorCode::InternalError => "We encountered an internal error. Please try again.",
-        S3ErrorCode::InvalidAccessKeyId => "The access key id you provided does not exist.",
-        S3ErrorCode::InvalidBucketName => "The specified bucket name is not valid.",
-        S3ErrorCode::InvalidDigest => "The Content-MD5 you specified is not valid.",
-        S3ErrorCode::InvalidPart => "A part was not uploaded, or differs from what you specified.",
-        S3ErrorCode::InvalidPartOrder => "The list of parts was not in ascending order.",
-        S3ErrorCode::InvalidRange => "The requested range is not satisfiable.",
-        S3ErrorCode::InvalidURI => "Couldn't parse the specified URI.",
-        S3ErrorCode::KeyTooLongError => "Your key is too long.",
-        S3ErrorCode::MalformedXML => "The XML you provided was not well-formed.",
-        S3ErrorCode::MetadataTooLarge => "Your metadata headers exceed the maximum allowed size.",
-        S3ErrorCode::MethodNotAllowed => "The method is not allowed against this resource.",
-        S3ErrorCode::MissingContentLength => "You must provide the Content-Length header.",
-        S3ErrorCode::NoSuchBucket => "The specified bucket does not exist.",
-        S3ErrorCode::NoSuchKey => "The specified key does not exist.",
-        S3ErrorCode::NoSuchUpload => "The specified upload does not exist.",
-        S3ErrorCode::NoSuchVersion => "The specified version does not exist.",
-        S3ErrorCode::PreconditionFailed => "A condition you specified did not hold.",
-        S3ErrorCode::SignatureDoesNotMatch => "The signature does not match the request.",
-        _ => return None,
-    })
-}
 
 /// The S3 error of an engine error. Damage is logged and counted here, with its place.
 pub fn from_engine(error: &Error, context: &RequestContext, metrics: &Metrics) -> S3Error {
@@ -152,7 +122,7 @@ pub fn from_fault(fault: BodyFault) -> S3Error {
         BodyFault::NoMemory => slow_down(),
         BodyFault::Xml(_) => s3_error!(MalformedXML, "{fault}"),
         BodyFault::XmlTooLarge => s3_error!(MaxMessageLengthExceeded, "{fault}"),
-        BodyFault::CodedXml => s3_error!(NotImplemented, "{fault}"),
+        BodyFault::CodedXml | BodyFault::ForeignXml => s3_error!(NotImplemented, "{fault}"),
         BodyFault::InvalidMd5 => s3_error!(InvalidDigest),
         BodyFault::Digest(what) => bad_digest(what),
         BodyFault::Malformed | BodyFault::ChunkTooLarge | BodyFault::InvalidChecksum => {

@@ -5,7 +5,7 @@
 
 use crate::access::{Access, Keys, Names};
 use crate::address::{self, Address};
-use crate::body::{Metered, OneDeclaration, Supervision, Watched, readable};
+use crate::body::{Metered, OneDeclaration, Supervision, Watched, in_namespace, readable};
 use crate::book::Book;
 use crate::config::{Limits, ServerConfig};
 use crate::context::RequestContext;
@@ -125,7 +125,8 @@ impl Front {
                 response
             }
         };
-        response = document(response, book.path(), address.as_ref().ok());
+        let subject = context.subject().or(address.as_ref().ok());
+        response = document(response, book.path(), subject);
         response = self.accounted(response, &context).await;
         context.release();
         close |= has_body && !context.body_arrived();
@@ -189,6 +190,7 @@ fn admit<'a>(
     guards::check(parts, SystemTime::now())?;
     let proof = guards::proof(parts);
     signature::settle(parts, proof)?;
+    guards::check_head(parts)?;
     let address = address.as_ref().map_err(|error| {
         let message = error
             .message()
@@ -298,7 +300,7 @@ fn document(mut response: Response<Body>, path: &str, address: Option<&Address>)
     if response.status().is_client_error() || response.status().is_server_error() {
         document = error_subject::named(document, path, address);
     }
-    document = readable(document);
+    document = in_namespace(readable(document));
     if document.len() != length {
         response.headers_mut().remove(CONTENT_LENGTH);
         *response.body_mut() = Body::from(document);

@@ -25,6 +25,7 @@ mod config;
 mod connection;
 mod context;
 mod door;
+mod error_sentences;
 mod error_subject;
 mod errors;
 mod front;

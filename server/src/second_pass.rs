@@ -7,10 +7,16 @@
 //! route take a request over. So: once the signature was found true, such a request goes, without the offending headers and
 //! without its signature, through a second `s3s` that checks none, with a proof that only this file can make; the access
 //! check takes that proof for the signature. The operation then gets the headers as they were ([`restore`]).
+//!
+//! A body with keys to delete goes that way too: once it was gathered, and its digests were found true, references to the
+//! characters that `s3s` takes for none are resolved in it.
 
+use crate::body::without_high_references;
+use crate::config::Limits;
+use bytes::Bytes;
 use http::header::{
-    AUTHORIZATION, EXPIRES, HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH,
-    IF_UNMODIFIED_SINCE, RANGE,
+    AUTHORIZATION, CONTENT_LENGTH, EXPIRES, HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE,
+    IF_NONE_MATCH, IF_UNMODIFIED_SINCE, RANGE,
 };
 use http::{Extensions, HeaderMap, Method, Request, Uri};
 use s3s::dto::{CopySource, ETagCondition, Range, Timestamp, TimestampFormat};
@@ -53,14 +59,28 @@ pub struct SecondPass(pub S3Service);
 
 #[async_trait::async_trait]
 impl S3Route for SecondPass {
-    fn is_match(&self, method: &Method, _: &Uri, headers: &HeaderMap, _: &mut Extensions) -> bool {
-        !offending(method, headers).is_empty()
+    fn is_match(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+        _: &mut Extensions,
+    ) -> bool {
+        !offending(method, headers).is_empty() || is_batch(method, uri)
     }
 
-    async fn call(&self, request: S3Request<Body>) -> S3Result<S3Response<Body>> {
+    async fn call(&self, mut request: S3Request<Body>) -> S3Result<S3Response<Body>> {
         let denied = || s3_error!(AccessDenied);
         let credentials = request.credentials.ok_or_else(denied)?;
         let mut headers = request.headers.clone();
+        if is_batch(&request.method, &request.uri) {
+            let document = gathered(&mut request.input).await?;
+            let document = without_high_references(document);
+            if headers.contains_key(CONTENT_LENGTH) {
+                headers.insert(CONTENT_LENGTH, HeaderValue::from(document.len()));
+            }
+            request.input = Body::from(document);
+        }
         for name in offending(&request.method, &headers) {
             if name == COPY_SOURCE {
                 // It tells a copy from a put; which source it is, the operation reads in the original.
@@ -89,6 +109,19 @@ impl S3Route for SecondPass {
         response.status = Some(parts.status);
         Ok(response)
     }
+}
+
+/// Whether the body holds keys.
+fn is_batch(method: &Method, uri: &Uri) -> bool {
+    let mut pairs = uri.query().unwrap_or_default().split('&');
+    method == Method::POST && pairs.any(|pair| pair == "delete" || pair.starts_with("delete="))
+}
+
+/// All of the body, whose digests are held against it on its way. What is wrong with one that cannot be gathered is in the
+/// request's context, as where `s3s` gathers it.
+async fn gathered(body: &mut Body) -> S3Result<Bytes> {
+    let bytes = body.store_all_limited(Limits::XML_BYTES_MAX).await;
+    bytes.map_err(|_| s3_error!(InternalError, "the body could not be gathered"))
 }
 
 /// The target without a signature.
@@ -216,6 +249,16 @@ mod tests {
         ] {
             assert_eq!(found(Method::PUT, &[(name, value)]), 1, "{name}");
         }
+    }
+
+    #[test]
+    fn only_batches_have_keys_in_their_bodies() {
+        let batch = |method, uri: &str| is_batch(&method, &uri.parse().unwrap());
+        assert!(batch(Method::POST, "/b?delete"));
+        assert!(batch(Method::POST, "/b?x-id=DeleteObjects&delete="));
+        assert!(!batch(Method::POST, "/b?deleted"));
+        assert!(!batch(Method::POST, "/b/k?uploads"));
+        assert!(!batch(Method::GET, "/b?delete"));
     }
 
     #[test]

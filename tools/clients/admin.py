@@ -4,6 +4,7 @@ apart, figures add up, what was acknowledged survives `kill -9`, and mistakes ar
 import http.client
 import json
 import os
+import socket
 import stat
 import subprocess
 
@@ -194,17 +195,53 @@ class Admin:
         self.json("key", "delete", gone["access_key"])
         before = [self.json(what, "list") for what in ("tenant", "key", "bucket")]
         self.server.kill()
-        self.refused("no server answers", "status")
+        self.after_a_kill()
         self.server.start()
         assert (self.server.data / "admin.token").read_text() == token
         assert [self.json(what, "list") for what in ("tenant", "key", "bucket")] == before
         assert self.client(made).get_object(Bucket="second", Key="a")["Body"].read() == PICTURE
         assert error_of(lambda: self.client(gone).list_buckets()) == "InvalidAccessKeyId"
 
+    def after_a_kill(self):
+        """The address of a killed server stays behind, and anybody may listen there: nothing is sent to them."""
+        assert (self.server.data / "admin.url").read_text().strip() == self.server.admin
+        host, port = self.server.admin.removeprefix("http://").split(":")
+        with socket.create_server((host, int(port))) as listener:
+            listener.setblocking(False)
+            self.refused("the server is not running", "status")
+            self.refused("the server is not running", "key", "list")
+            try:
+                listener.accept()
+            except BlockingIOError:
+                pass
+            else:
+                raise AssertionError("a command connected to whoever took the port of a killed server")
+        self.refused("no server answers", "status", "--admin", self.server.admin)
+
+    def empty_variables(self):
+        """What is set to nothing is not set."""
+        names = ("MORAINE_ADMIN_URL", "MORAINE_ADMIN_TOKEN_FILE")
+        done = self.command("status", "--json", env=environment(**dict.fromkeys(names, "")))
+        assert done.returncode == 0 and json.loads(done.stdout)["health"] == "ok", done.stderr
+
+    def start_that_fails(self):
+        """A server that listens already, but cannot be set up, takes its address back."""
+        self.server.stop()
+        mine, self.server.key = self.server.key, (ACCESS_KEY, "another-secret-for-tests")
+        try:
+            self.server.start()
+        except AssertionError as why:
+            assert "with another secret" in str(why), why
+        else:
+            raise AssertionError("the server started with another secret for a known key")
+        assert not (self.server.data / "admin.url").exists(), "the address stays behind"
+        self.server.key = mine
+        self.server.start()
+
     def stopped(self):
         self.server.stop()
         assert not (self.server.data / "admin.url").exists()
-        self.refused("no server runs", "tenant", "list")
+        self.refused("the server is not running", "tenant", "list")
         token = self.server.data / "admin.token"
         before = token.read_text()
         token.chmod(0o644)
@@ -271,7 +308,9 @@ def main():
         run.run("files and secrets", test.files)
         run.run("without the data directory", test.from_elsewhere)
         run.run("a pipe that is closed early", test.output_nobody_reads)
-        run.run("kill -9", test.kill)
+        run.run("empty variables", test.empty_variables)
+        run.run("kill -9, and who listens in its place", test.kill)
+        run.run("a start that fails late", test.start_that_fails)
         run.run("a stopped server, and a token that others could read", test.stopped)
         run.run("deleted for good", test.the_end)
     finally:

@@ -71,6 +71,21 @@ class FirstStart:
         assert ACCESS_KEY in self.server.printed() and SECRET_KEY not in self.server.printed()
         assert self.server.boto3().list_objects_v2(Bucket=BUCKET)["KeyCount"] == 1
 
+    def chosen_secret(self):
+        """A first key that the operator chose: its secret is nowhere in what is printed or logged."""
+        server = Server(self.dir / "chosen").start()
+        said = server.printed() + server.log_path.read_text()
+        assert ACCESS_KEY in said and SECRET_KEY not in said, said
+        server.stop()
+
+    def empty_settings(self):
+        """What is set to nothing, as a file of settings may leave it, is not set."""
+        names = "ADMIN_URL CONFIG CONNECTIONS CONNECTIONS_PER_ADDRESS DOMAIN IO LOG LOG_FORMAT MEMORY PROXIES REGION"
+        empty = {f"MORAINE_{name}": "" for name in names.split()}
+        server = Server(self.dir / "empty", variables=empty).start()
+        assert server.boto3().get_bucket_location(Bucket=BUCKET)["ResponseMetadata"]["HTTPStatusCode"] == 200
+        server.stop()
+
     def second_signal(self):
         """A body that never ends holds the clean stop up; the second signal does not wait for it."""
         url = self.server.boto3().generate_presigned_url(
@@ -151,6 +166,8 @@ def main():
         run.run("a later start prints no secret", test.later_start)
         run.run("health and metrics", test.health_and_metrics)
         run.run("a key of the environment is added", test.added_key)
+        run.run("a chosen secret is not printed", test.chosen_secret)
+        run.run("empty variables", test.empty_settings)
         run.run("the second signal ends at once", test.second_signal)
         run.run("--io blocking", test.forced_driver, "blocking", "blocking")
         run.run("--io uring", test.forced_driver, "uring", "io_uring")
@@ -161,6 +178,8 @@ def main():
         )
         run.run("half a key", lambda: refused("both", fresh, MORAINE_ACCESS_KEY="operator"))
         run.run("a bad address", lambda: refused("listen", fresh, ["--listen", "nowhere"]))
+        run.run("no number", lambda: refused("connections is", fresh, MORAINE_CONNECTIONS="many"))
+        run.run("a region that nobody can sign for", lambda: refused("region is", fresh, ["--region", "EU"]))
         run.run(
             "an unknown key in the configuration",
             lambda: refused("lissten", fresh, ["--config", test.dir / "bad.toml"]),

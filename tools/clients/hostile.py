@@ -2,8 +2,10 @@
 connection clean or closed; memory and descriptors stay flat; and a crowd of connections that go nowhere does not stop
 a client who works."""
 
+import os
 import pathlib
 import re
+import statistics
 import subprocess
 import sys
 import time
@@ -26,9 +28,16 @@ LET_GO_SECONDS_MAX = 15
 CROWD = 500
 #: More than the server has places for.
 LARGE_CROWD = 1300
-MEASURE_SECONDS = 5
-#: The client's share of its usual speed that is enough: the check is that it works, not how fast the machine is.
-SPEED_MIN = 1 / 4
+#: The client is measured alone and beside the crowd by turns, so that whatever else the machine does falls on both; the
+#: medians are compared, which one disturbed window does not move. A machine that is busy otherwise has windows that differ
+#: by more than the bar: if the first turns miss it, further ones are added to them, and all of them count.
+TURNS_MIN = 5
+TURNS_MAX = 20
+MEASURE_SECONDS = 2
+#: The share of its usual speed that the client keeps. On an idle machine it keeps nearly all. The rest is for what the crowd
+#: and its hundreds of answers and new connections a second take of the processors, and for chance; a client who waits for
+#: places, memory or turns that the crowd holds falls far below.
+SPEED_MIN = 0.7
 WITNESS = b"what was here before"
 LARGE_BYTES = 8 << 20
 
@@ -133,23 +142,28 @@ class Hostile:
         return count / (time.monotonic() - started)
 
     def crowd(self, connections):
-        before = self.speed()
-        command = [*map(str, self.address), *self.server.key, str(connections), "/media/large"]
-        here = pathlib.Path(__file__).parent
-        crowd = subprocess.Popen([sys.executable, here / "crowd.py", *command], stdout=subprocess.PIPE, text=True)
-        try:
-            assert crowd.stdout.readline() == "ready\n", "the crowd did not come"
-            opened = self.server.metrics()["moraine_http_connections"]
-            during = self.speed()
-        finally:
-            crowd.kill()
-            crowd.wait()
+        """The speed of a client beside the crowd and without it, by turns."""
+        alone, beside, opened, shares = [], [], 0, []
+        while len(alone) < TURNS_MIN or (share(beside, alone) < SPEED_MIN and len(alone) < TURNS_MAX):
+            self.settled()
+            alone.append(self.speed())
+            with Crowd(self.address, self.server.key, connections) as crowd:
+                opened = max(opened, self.server.metrics()["moraine_http_connections"])
+                started, spent = time.monotonic(), crowd.processor_seconds()
+                beside.append(self.speed())
+                shares.append((crowd.processor_seconds() - spent) / (time.monotonic() - started))
         self.nothing_changed()
-        metrics = self.server.metrics()
-        assert during >= before * SPEED_MIN, f"{during:.0f} requests/s beside the crowd, {before:.0f} before"
+        kept = share(beside, alone)
+        figures = (
+            f"{statistics.median(beside):.0f} requests/s beside a crowd of {connections}, "
+            f"{statistics.median(alone):.0f} without it ({kept:.0%}); "
+            f"beside {rounded(beside)}, without {rounded(alone)}; the crowd's own process took "
+            f"{statistics.median(shares):.0%} of a core"
+        )
+        assert kept >= SPEED_MIN, figures
+        made_room = self.server.metrics()["moraine_http_made_room_connections_total"]
         return (
-            f"{before:.0f} requests/s before, {during:.0f} beside a crowd of {connections} ({opened:.0f} connections open, "
-            f"{metrics['moraine_http_made_room_connections_total']:.0f} made room); "
+            f"{figures}; {opened:.0f} connections open, {made_room:.0f} made room, "
             f"at most {checks.mib(self.server.memory_peak())} of memory"
         )
 
@@ -160,6 +174,38 @@ class Hostile:
         log = self.server.log_of_this_start()
         assert "panicked" not in log, "a panic is in the log"
         return f"private memory {checks.mib(memory)}, {descriptors} descriptors at the end"
+
+
+class Crowd:
+    """The crowd in its own process, while the context lasts."""
+
+    def __init__(self, address, key, connections):
+        here = pathlib.Path(__file__).parent
+        command = [sys.executable, here / "crowd.py", *map(str, address), *key, str(connections), "/media/large"]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+    def __enter__(self):
+        if self.process.stdout.readline() != "ready\n":
+            self.__exit__()
+            raise AssertionError("the crowd did not come")
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def processor_seconds(self):
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def share(beside, alone):
+    return statistics.median(beside) / statistics.median(alone)
+
+
+def rounded(figures):
+    return " ".join(f"{figure:.0f}" for figure in figures)
 
 
 def main():

@@ -4,6 +4,7 @@ sign, to escape and to list."""
 import functools
 import hashlib
 import os
+import time
 
 import corpus
 
@@ -70,8 +71,13 @@ def of_size(size):
 
 
 def tree(folder, sizes=SIZES):
-    """A folder of files with hard names, of all these sizes and some media of each kind; returns bytes by relative name."""
+    """A folder of files with hard names, of all these sizes and some media of each kind; returns bytes by relative name.
+
+    The files are a day old: S3 tells the time of a write in whole seconds, cut off, so what was made in the second of its
+    upload looks newer than the upload.
+    """
     files = {}
+    made = time.time() - 86_400
     for number, name in enumerate(HARD_NAMES):
         files[name] = pictures()[number * 7].read_bytes()
     for size in sizes:
@@ -82,6 +88,7 @@ def tree(folder, sizes=SIZES):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
+        os.utime(path, (made, made))
     return files
 
 

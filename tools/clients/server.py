@@ -61,12 +61,13 @@ def moraine(*arguments, **options):
 class Server:
     """A running `moraine serve`. Its log goes to `LOG`, what it prints to `printed`."""
 
-    def __init__(self, data, key=(ACCESS_KEY, SECRET_KEY), arguments=()):
+    def __init__(self, data, key=(ACCESS_KEY, SECRET_KEY), arguments=(), variables=None):
         self.data = pathlib.Path(data)
         self.log_path = self.data.parent / (self.data.name + ".log")
         self.out_path = self.data.parent / (self.data.name + ".out")
         self.key = key
         self.arguments = list(map(str, arguments))
+        self.variables = variables or {}
         self.process = None
         self.start_seconds = 0.0
 
@@ -88,7 +89,7 @@ class Server:
                 [*map(str, command), *self.arguments],
                 stdout=out,
                 stderr=log,
-                env=environment(**chosen),
+                env=environment(**chosen, **self.variables),
             )
         while not self.is_ready():
             if self.process.poll() is not None:

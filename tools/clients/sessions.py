@@ -23,19 +23,31 @@ from botocore.exceptions import ClientError, ConnectionError, HTTPClientError, I
 import checks
 from server import Server, fsck, scratch
 from sessions_asks import is_open, same, unquoted
-from sessions_more import Sessions
+from sessions_floors import floors
 from sessions_model import md5
+from sessions_more import Sessions, complete_numbers
 
 WORKERS = 3
 #: Sessions of one worker between two restarts.
 ROUND = 9
 REQUESTS = (12, 25)
+#: Kills of which one at least must meet a change: of the workers' requests at a kill, about half are changes.
+KILLS_PER_HIT = 4
+#: Uploads that each worker completes after a restart.
+FINISHED = 1
+#: As many sessions should have asked everything, and been refused in every way.
+SESSIONS_THAT_MEET_ALL = 100
 #: What a client sees when the server dies under it.
 DIED = (HTTPClientError, IncompleteReadError, ConnectionError, urllib3.exceptions.HTTPError)
 
 
 class Worker(Sessions):
     """One process' sessions, and what it does when the server comes back."""
+
+    def __init__(self, name):
+        super().__init__(name)
+        #: When uploads were begun, as the server tells it.
+        self.begun = {}
 
     def run(self, seeds, pipe):
         """Sessions, told one by one; returns how the server died in one of them, if it did."""
@@ -77,7 +89,19 @@ class Worker(Sessions):
         # A batch delete is many deletes; everything else happens or does not.
         assert len(self.chosen) < 2 or self.doing == "delete_many", f"half of {self.doing} happened"
         self.model, self.after, self.begins = model, None, None
+        self.finish_some()
         return changed
+
+    def finish_some(self):
+        """What an upload was begun with shows in the object that it becomes: some that survived are completed."""
+        self.doing = "an upload that survived"
+        begun = sorted(name for name, upload in self.model.uploads.items() if upload.parts)
+        for upload_id in begun[:FINISHED]:
+            upload = self.model.uploads[upload_id]
+            named = [(number, md5(upload.parts[number])) for number in complete_numbers(upload.parts)]
+            self.complete_of(upload_id, upload.bucket, upload.key, named)
+            self.compare(upload.bucket, upload.key, self.model.buckets[upload.bucket][upload.key])
+            self.counts["uploads completed after a restart"] += 1
 
     def choose(self, what, found, one, other):
         """What was found must be one of the two."""
@@ -122,8 +146,19 @@ class Worker(Sessions):
         data = answer["Body"].read()
         assert expected is not None, "it is there"
         same(data, expected.data, "the bytes")
-        self.described(answer, expected)
+        self.described(bucket, key, answer, expected)
+        self.compare_parts(bucket, key, expected.parts)
         same(is_open(self.s3.get_object_acl(Bucket=bucket, Key=key)), expected.public, "whether anyone may read")
+
+    def compare_parts(self, bucket, key, sizes):
+        for number, size in enumerate(sizes, 1):
+            if size == 0:
+                continue  # There is no range of an empty part.
+            try:
+                answer = self.s3.head_object(Bucket=bucket, Key=key, PartNumber=number)
+            except ClientError as error:
+                raise AssertionError(f"part {number}: {error}") from None
+            same((answer["ContentLength"], answer["PartsCount"]), (size, len(sizes)), f"the size of part {number}")
 
     def settle_uploads(self, buckets, before, after):
         found = {}
@@ -131,6 +166,7 @@ class Worker(Sessions):
             pages = self.s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket)
             for item in (item for page in pages for item in page.get("Uploads", [])):
                 found[item["UploadId"]] = (bucket, item["Key"])
+                self.look_at_upload(item, before, after)
         kept = {}
         for upload_id in sorted({*before.uploads, *after.uploads, *found}):
             one, other = before.uploads.get(upload_id), after.uploads.get(upload_id)
@@ -142,6 +178,14 @@ class Worker(Sessions):
             if self.choose(f"the upload {upload_id}", upload_id in found, one is not None, other is not None):
                 kept[upload_id] = self.settle_parts(upload_id, one or other, other or one)
         return kept
+
+    def look_at_upload(self, item, before, after):
+        """How its checksum is made, and when it was begun: the same for as long as it is there."""
+        upload_id = item["UploadId"]
+        upload = before.uploads.get(upload_id) or after.uploads.get(upload_id) or self.begins
+        if upload:
+            same((item.get("ChecksumAlgorithm"), item.get("ChecksumType")), upload.plan, f"the plan of {upload_id}")
+        same(item["Initiated"], self.begun.setdefault(upload_id, item["Initiated"]), f"the beginning of {upload_id}")
 
     def settle_parts(self, upload_id, one, other):
         pages = self.s3.get_paginator("list_parts").paginate(Bucket=one.bucket, Key=one.key, UploadId=upload_id)
@@ -249,10 +293,16 @@ class Test:
 
     def summary(self):
         counts = sum(self.counts, collections.Counter())
+        if self.sessions >= SESSIONS_THAT_MEET_ALL:
+            met = f"{self.hit} changes were in flight at {self.kills} kills"
+            assert self.hit >= self.kills // KILLS_PER_HIT, f"{met}: hardly any"
+            few = [f"{counts[name]} {name}, expected {floor}" for name, floor in floors(self.sessions) if counts[name] < floor]
+            assert not few, f"hardly tested: {'; '.join(few)}"
         refused, strangers = counts.pop("refused"), counts["stranger"]
         most = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
+        requests = sum(count for name, count in counts.items() if " " not in name)
         return (
-            f"{self.sessions} sessions, {sum(counts.values())} requests, {refused} of them refused, {strangers} without "
+            f"{self.sessions} sessions, {requests} requests, {refused} of them refused, {strangers} without "
             f"a key; {self.kills} kills, {self.hit} changes in flight at them; {most}"
         )
 

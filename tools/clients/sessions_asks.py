@@ -61,6 +61,8 @@ class Asks:
         self.after = self.begins = None
         self.counts = collections.Counter()
         self.given_up = []
+        #: The time that an object was told to have, by its place.
+        self.dates = {}
         self.http = urllib3.PoolManager(retries=False)
 
     def connect(self, s3, endpoint):
@@ -90,6 +92,7 @@ class Asks:
             if expected is None or expected != told and not (code == "404" and expected == "NoSuchBucket"):
                 raise AssertionError(f"{name} {shorten(arguments)}: {status} {code}, expected {expected}") from None
             self.counts["refused"] += 1
+            self.counts[f"refused {expected}"] += 1
             return None, None
         if expected is not None:
             raise AssertionError(f"{name} {shorten(arguments)}: succeeded, expected {expected}")
@@ -145,7 +148,8 @@ class Asks:
         algorithm = self.random.choice(CHECKSUMS)
         if algorithm == "CRC64NVME" and len(data) > 70_000:
             algorithm = "CRC32"
-        made = Object(data, md5(data), headers, metadata, public, checksum=rules.checksum(algorithm, data))
+        checksum = rules.checksum(algorithm, data)
+        made = Object(data, md5(data), headers, metadata, public, checksum=checksum, since=rules.now())
         if algorithm in ("CRC32C", "CRC64NVME"):
             arguments[f"Checksum{algorithm}"] = made.checksum[1]
         else:
@@ -177,10 +181,20 @@ class Asks:
         )
         if answer:
             same(answer["Body"].read(), found.data, f"{bucket}/{key}")
-            self.described(answer, found)
+            self.described(bucket, key, answer, found)
 
-    def described(self, answer, found):
+    def dated(self, bucket, key, found, date):
+        """An object is not older than its writing, and is told to have the same age for as long as it is there."""
+        date = date.replace(microsecond=0)
+        assert date.timestamp() >= found.since, f"{bucket}/{key} is of {date}, before it was written"
+        known, told = self.dates.get((bucket, key), (None, None))
+        if known is found:
+            same(date, told, f"the date of {bucket}/{key}")
+        self.dates[bucket, key] = found, date
+
+    def described(self, bucket, key, answer, found):
         """The headers that tell about an object."""
+        self.dated(bucket, key, found, answer["LastModified"])
         same(unquoted(answer["ETag"]), found.etag, "the ETag")
         same(answer["ContentLength"], len(found.data), "the length")
         same({name: answer[name] for name in HEADERS if name in answer}, found.headers, "the headers")
@@ -195,7 +209,7 @@ class Asks:
             "head_object", lambda model: model.find(bucket, key), Bucket=bucket, Key=key, ChecksumMode="ENABLED"
         )
         if answer:
-            self.described(answer, found)
+            self.described(bucket, key, answer, found)
 
     def get_range(self):
         bucket, key = self.place(there=1)
@@ -328,7 +342,7 @@ class Asks:
     def link_put(self):
         bucket, key = self.place(there=0.3)
         data = self.content()
-        made = Object(data, md5(data), {"ContentType": "image/png"}, {})
+        made = Object(data, md5(data), {"ContentType": "image/png"}, {}, since=rules.now())
         url = self.s3.generate_presigned_url(
             "put_object", {"Bucket": bucket, "Key": key, "ContentType": "image/png"}, ExpiresIn=600
         )

@@ -7,6 +7,7 @@ import base64
 import dataclasses
 import hashlib
 import struct
+import time
 import zlib
 
 import crc32c
@@ -34,6 +35,8 @@ class Object:
     parts: tuple = ()
     #: Algorithm, value and type, if it was stored with a checksum.
     checksum: tuple = ()
+    #: When it was put at the earliest, in seconds since 1970 as S3 tells them.
+    since: int = 0
 
 
 @dataclasses.dataclass
@@ -116,7 +119,7 @@ class Model:
         found = self.find(*source)
         if source == target and replaced is None:
             raise Refused("InvalidRequest")
-        made = dataclasses.replace(found, public=public)
+        made = dataclasses.replace(found, public=public, since=now())
         if replaced is not None:
             made = dataclasses.replace(made, headers=replaced[0], metadata=replaced[1])
         self.buckets[target[0]][target[1]] = made
@@ -148,6 +151,7 @@ class Model:
             public=upload.public,
             parts=tuple(map(len, parts)),
             checksum=of_parts(upload.plan, parts, data),
+            since=now(),
         )
         self.buckets[upload.bucket][upload.key] = made
         del self.uploads[upload_id]
@@ -160,6 +164,11 @@ class Model:
             raise Refused("BucketNotEmpty")
         del self.buckets[bucket]
         self.uploads = {name: upload for name, upload in self.uploads.items() if upload.bucket != bucket}
+
+
+def now():
+    """The time that a write may have at the earliest: S3 tells whole seconds."""
+    return int(time.time())
 
 
 def md5(data):

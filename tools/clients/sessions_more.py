@@ -58,6 +58,8 @@ class Sessions(Asks):
             [(len(objects[key].data), objects[key].etag) for key in keys],
             f"sizes and ETags of {what}",
         )
+        for item in found:
+            self.dated(bucket, item["Key"], objects[item["Key"]], item["LastModified"])
 
     def list_v2(self):
         bucket, (prefix, delimiter, limit) = self.bucket(), self.pattern()
@@ -202,10 +204,9 @@ class Sessions(Asks):
         if not numbers:
             return
         chance = self.random.random()
-        if chance < 0.7:
-            # Only one of small parts can be completed.
-            numbers = [number for number in numbers[:-1] if len(parts[number]) >= rules.PART_BYTES_MIN] + numbers[-1:]
-        elif chance < 0.8:
+        if chance < 0.5:
+            numbers = complete_numbers(parts)
+        elif chance < 0.65:
             numbers.append(9)
         self.complete_of(upload_id, bucket, key, [(number, md5(parts.get(number, b""))) for number in numbers])
 
@@ -290,3 +291,9 @@ class Sessions(Asks):
         answer, _ = self.ask("list_buckets")
         own = [it["Name"] for it in answer["Buckets"] if it["Name"].startswith(f"{self.name}-")]
         same(own, sorted(self.model.buckets), "the buckets")
+
+
+def complete_numbers(parts):
+    """The parts that together can be completed: all but the last must be large."""
+    numbers = sorted(parts)
+    return [number for number in numbers[:-1] if len(parts[number]) >= rules.PART_BYTES_MIN] + numbers[-1:]

@@ -113,10 +113,12 @@ class Answer:
 
 
 class Connection:
-    """A connection to the server under test."""
+    """A connection to the server under test; `tls` is the context for one through its front."""
 
-    def __init__(self, address):
+    def __init__(self, address, tls=None):
         self.socket = socket.create_connection(address, timeout=ANSWER_SECONDS_MAX)
+        if tls:
+            self.socket = tls.wrap_socket(self.socket, server_hostname=address[0])
         self.pending = b""
 
     def __enter__(self):

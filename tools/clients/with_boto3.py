@@ -217,7 +217,9 @@ class Boto3:
         assert [(item["Key"], item["UploadId"]) for item in uploads] == [(at["Key"], upload)]
         named = {"Parts": [{"PartNumber": number, "ETag": etags[number]} for number in (1, 2, 3)]}
         done = self.s3.complete_multipart_upload(UploadId=upload, MultipartUpload=named, **at)
-        assert done["Bucket"] == self.bucket and done["Key"] == at["Key"] and done["Location"], f"{done}"
+        assert done["Bucket"] == self.bucket and done["Key"] == at["Key"], f"{done}"
+        # Behind the front the server learns from it alone that the client speaks TLS.
+        assert done["Location"].startswith(f"{self.url}/"), f"{done['Location']} is not under {self.url}"
         assert done["ETag"] == f'"{samples.multipart_etag(data, 5 * MIB)}"', done["ETag"]
         assert self.body(at["Key"]) == data
         given_up = self.s3.create_multipart_upload(**at)["UploadId"]

@@ -50,6 +50,7 @@ fn may_be_logged(target: &str) -> bool {
 pub fn start(format: Format) -> Result<(), Failure> {
     let filter = match std::env::var("MORAINE_LOG") {
         Err(_) => EnvFilter::new(DEFAULT),
+        Ok(text) if text.is_empty() => EnvFilter::new(DEFAULT),
         Ok(text) => EnvFilter::try_new(&text).map_err(|error| {
             Failure::new(format!(
                 "MORAINE_LOG is {text:?}, which is no log filter: {error}"

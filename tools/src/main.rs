@@ -21,7 +21,6 @@ use std::process::ExitCode;
 #[command(
     name = "moraine",
     version,
-    about,
     after_help = "Without a subcommand, `moraine` serves."
 )]
 struct Cli {

@@ -4,9 +4,11 @@ use crate::bytes;
 use crate::domain;
 use crate::failure::Failure;
 use crate::logging::Format;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use moraine_engine::IoChoice;
 use moraine_server::{Limits, ServerConfig};
 use serde::Deserialize;
+use std::ffi::OsStr;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -26,7 +28,7 @@ const REGION_CHARS_MAX: usize = 63;
 #[derive(clap::Args, Debug, Default)]
 pub struct Flags {
     /// The data directory [default: ./moraine-data]
-    #[arg(long, value_name = "DIR", env = "MORAINE_DATA")]
+    #[arg(long, value_name = "DIR", env = "MORAINE_DATA", value_parser = path_parser())]
     pub data: Option<PathBuf>,
     /// Address and port of S3 and public reads [default: 127.0.0.1:8900]
     #[arg(long, value_name = "ADDR:PORT", env = "MORAINE_LISTEN")]
@@ -48,15 +50,15 @@ pub struct Flags {
         value_delimiter = ','
     )]
     pub domain: Option<Vec<String>>,
-    /// The region that is reported; requests may be signed for any [default: us-east-1]
+    /// The region that is reported; requests may be signed for any other in lower case [default: us-east-1]
     #[arg(long, value_name = "NAME", env = "MORAINE_REGION")]
     pub region: Option<String>,
     /// Connections at once [default: 1024]
     #[arg(long, value_name = "N", env = "MORAINE_CONNECTIONS")]
-    pub connections: Option<usize>,
+    pub connections: Option<String>,
     /// Connections at once from one address, or one /64 of IPv6; 0 for any number [default: 256]
     #[arg(long, value_name = "N", env = "MORAINE_CONNECTIONS_PER_ADDRESS")]
-    pub connections_per_address: Option<usize>,
+    pub connections_per_address: Option<String>,
     /// Addresses of reverse proxies in front, to which that limit does not apply [default: 127.0.0.1,::1]
     #[arg(
         long,
@@ -69,7 +71,7 @@ pub struct Flags {
     #[arg(long, value_name = "FORM", env = "MORAINE_LOG_FORMAT")]
     pub log_format: Option<String>,
     /// A TOML file with any of these, named with underscores: admin_listen = "127.0.0.1:8901"
-    #[arg(long, value_name = "FILE", env = "MORAINE_CONFIG")]
+    #[arg(long, value_name = "FILE", env = "MORAINE_CONFIG", value_parser = path_parser())]
     pub config: Option<PathBuf>,
 }
 
@@ -105,10 +107,31 @@ pub struct Settings {
     pub server: ServerConfig,
 }
 
+/// What was said, if anything was. A flag or environment variable with nothing in it, as `MORAINE_REGION=` leaves one in
+/// a file for systemd or a container, is as good as none.
+pub fn said<T: AsRef<OsStr>>(given: Option<T>) -> Option<T> {
+    given.filter(|value| !value.as_ref().is_empty())
+}
+
+/// As [`said`], for lists.
+fn listed(given: Option<Vec<String>>) -> Option<Vec<String>> {
+    given.filter(|texts| texts.iter().any(|text| !text.trim().is_empty()))
+}
+
+/// Takes a path that is empty, too: see [`said`].
+pub fn path_parser() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
+}
+
+/// As [`path_parser`], for the data directory: what is empty is the default.
+pub fn data_parser() -> impl TypedValueParser<Value = PathBuf> {
+    path_parser().map(|path| said(Some(path)).unwrap_or_else(|| DEFAULT_DATA.into()))
+}
+
 impl Settings {
     /// Decides from the flags (in which the environment is already merged) and the file that they may name.
     pub fn decide(flags: &Flags) -> Result<Self, Failure> {
-        let file = match &flags.config {
+        let file = match said(flags.config.as_ref()) {
             Some(path) => read_file(path)?,
             None => File::default(),
         };
@@ -122,26 +145,31 @@ impl Settings {
 
     fn merge(flags: &Flags, file: File) -> Result<Self, Failure> {
         let pick = |flag: &Option<String>, file: Option<String>, default: &str| {
-            flag.clone().or(file).unwrap_or_else(|| default.to_owned())
+            let chosen = said(flag.clone()).or(file);
+            chosen.unwrap_or_else(|| default.to_owned())
         };
-        let data = flags.data.clone().or(file.data);
+        let data = said(flags.data.clone()).or(file.data);
         let defaults = ServerConfig::default();
         let listen = address("listen", &pick(&flags.listen, file.listen, DEFAULT_LISTEN))?;
         let admin_listen = pick(&flags.admin_listen, file.admin_listen, DEFAULT_ADMIN_LISTEN);
-        let connections = flags.connections.or(file.connections);
-        let per_address = flags.connections_per_address;
+        let connections = number("connections", &flags.connections)?.or(file.connections);
+        let per_address = number("connections-per-address", &flags.connections_per_address)?;
         let per_address = per_address.or(file.connections_per_address);
         let limits = Limits {
             connections: connections_max(connections, defaults.limits.connections)?,
             connections_per_address: per_address.unwrap_or(defaults.limits.connections_per_address),
             ..defaults.limits
         };
-        let proxies = flags.proxies.clone().or(file.proxies);
+        let proxies = listed(flags.proxies.clone()).or(file.proxies);
         let server = ServerConfig {
             listen,
             admin_listen: address("admin-listen", &admin_listen)?,
             region: region(pick(&flags.region, file.region, &defaults.region))?,
-            domains: domain::all(flags.domain.clone().or(file.domain).unwrap_or_default())?,
+            domains: domain::all(
+                listed(flags.domain.clone())
+                    .or(file.domain)
+                    .unwrap_or_default(),
+            )?,
             proxies: proxies.map_or(Ok(defaults.proxies), |texts| addresses(&texts))?,
             limits,
             ..ServerConfig::default()
@@ -149,7 +177,7 @@ impl Settings {
         Ok(Self {
             data: data.unwrap_or_else(|| DEFAULT_DATA.into()),
             io: io_choice(&pick(&flags.io, file.io, "auto"))?,
-            memory_bytes: memory(flags.memory.as_deref().or(file.memory.as_deref()))?,
+            memory_bytes: memory(said(flags.memory.as_deref()).or(file.memory.as_deref()))?,
             log_format: Format::parse(&pick(&flags.log_format, file.log_format, "text"))?,
             server,
         })
@@ -193,14 +221,26 @@ fn addresses(texts: &[String]) -> Result<Vec<IpAddr>, Failure> {
     parsed.collect()
 }
 
+/// S3's own form: no request could be signed for a region with capitals.
 fn region(name: String) -> Result<String, Failure> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if (1..=REGION_CHARS_MAX).contains(&name.len()) && name.bytes().all(plain) {
         return Ok(name);
     }
     Err(Failure::new(format!(
-        "region is {name:?}: give it 1 to {REGION_CHARS_MAX} letters, digits and hyphens, such as us-east-1"
+        "region is {name:?}: give it 1 to {REGION_CHARS_MAX} lower-case letters, digits and hyphens, such as us-east-1"
     )))
+}
+
+fn number(name: &str, given: &Option<String>) -> Result<Option<usize>, Failure> {
+    let Some(text) = said(given.as_deref()) else {
+        return Ok(None);
+    };
+    text.trim().parse().map(Some).map_err(|_| {
+        Failure::new(format!(
+            "{name} is {text:?}, which is not a number: write it like 1024"
+        ))
+    })
 }
 
 fn connections_max(asked: Option<usize>, default: usize) -> Result<usize, Failure> {
@@ -310,6 +350,37 @@ mod tests {
     }
 
     #[test]
+    fn what_is_empty_was_not_said() {
+        let (text, list) = (|| Some(String::new()), || Some(vec![String::new()]));
+        let file = Written::new("empty.toml", "region = \"eu\"\nconnections = 99\n");
+        let flags = Flags {
+            data: Some(PathBuf::new()),
+            listen: text(),
+            admin_listen: text(),
+            io: text(),
+            memory: text(),
+            domain: list(),
+            region: text(),
+            connections: text(),
+            connections_per_address: text(),
+            proxies: list(),
+            log_format: text(),
+            ..file.flags()
+        };
+        let settings = Settings::decide(&flags).unwrap();
+        assert_eq!(settings.data, PathBuf::from(DEFAULT_DATA));
+        assert_eq!(settings.server.region, "eu");
+        assert_eq!(settings.server.limits.connections, 99);
+        assert_eq!(settings.server.proxies, ServerConfig::default().proxies);
+        let flags = Flags {
+            config: Some(PathBuf::new()),
+            ..flags
+        };
+        let settings = Settings::decide(&flags).unwrap();
+        assert_eq!(settings.server.region, "us-east-1");
+    }
+
+    #[test]
     fn an_unknown_key_is_named_with_its_line() {
         let file = Written::new("unknown.toml", "io = \"auto\"\nlissten = \"x\"\n");
         let error = Settings::decide(&file.flags()).unwrap_err().to_string();
@@ -339,7 +410,14 @@ mod tests {
         assert!(with(|flags| flags.memory = Some("1KiB".into())).starts_with("memory is"));
         assert!(with(|flags| flags.memory = Some("much".into())).starts_with("memory:"));
         assert!(with(|flags| flags.region = Some("a b".into())).starts_with("region is"));
-        assert!(with(|flags| flags.connections = Some(0)).starts_with("connections is"));
+        assert!(with(|flags| flags.region = Some("EU".into())).starts_with("region is"));
+        assert!(with(|flags| flags.region = Some("eu_1".into())).starts_with("region is"));
+        assert!(with(|flags| flags.connections = Some("0".into())).starts_with("connections is"));
+        assert!(
+            with(|flags| flags.connections = Some("many".into())).starts_with("connections is")
+        );
+        let error = with(|flags| flags.connections_per_address = Some("-1".into()));
+        assert!(error.starts_with("connections-per-address is"), "{error}");
         assert!(with(|flags| flags.log_format = Some("xml".into())).starts_with("log-format is"));
         let texts = |text: &str| Some(vec![text.to_owned()]);
         let mut flags = Flags {

@@ -13,7 +13,8 @@ pub const FIRST_TENANT: &str = "default";
 pub const FIRST_BUCKET: &str = "media";
 
 const ACCESS_KEY_VARIABLE: &str = "MORAINE_ACCESS_KEY";
-const SECRET_KEY_VARIABLE: &str = "MORAINE_SECRET_KEY";
+/// Its secret is there.
+pub const SECRET_KEY_VARIABLE: &str = "MORAINE_SECRET_KEY";
 /// S3 clients put the access key between slashes and commas of a header: what could end it there is not in it.
 const ACCESS_KEY_CHARS: std::ops::RangeInclusive<usize> = 3..=128;
 /// Shorter secrets can be guessed from one captured signature.
@@ -69,8 +70,8 @@ pub enum SetUp {
     FirstKey {
         /// The access key.
         access_key: String,
-        /// Its secret: printed now and never again.
-        secret: String,
+        /// Its secret if it was generated: printed now and never again. One that the operator chose is never printed.
+        secret: Option<String>,
     },
     /// The key in the environment was added beside the others.
     KeyAdded {
@@ -101,7 +102,7 @@ pub async fn complete(store: &Store, chosen: Option<ChosenKey>) -> Result<SetUp,
         )
         .await?;
     Ok(SetUp::FirstKey {
-        secret: key.secret.expose().to_owned(),
+        secret: chosen.is_none().then(|| key.secret.expose().to_owned()),
         access_key: key.access_key,
     })
 }

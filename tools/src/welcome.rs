@@ -2,7 +2,7 @@
 //! tenants.
 
 use crate::settings::DEFAULT_DATA;
-use crate::setup::{FIRST_BUCKET, SetUp};
+use crate::setup::{FIRST_BUCKET, SECRET_KEY_VARIABLE, SetUp};
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
@@ -24,18 +24,23 @@ pub fn text(listen: SocketAddr, admin: SocketAddr, data: &Path, set_up: &SetUp) 
             push(&mut text, format_args!("  Key added    {access_key}\n"));
         }
         SetUp::FirstKey { access_key, secret } => {
+            let shown = secret.as_deref().map_or_else(
+                || format!("the one in {SECRET_KEY_VARIABLE}"),
+                str::to_owned,
+            );
+            let once = secret
+                .as_ref()
+                .map_or("", |_| "The secret is shown only now. ");
             push(
                 &mut text,
                 format_args!(
-                    "  Bucket       {FIRST_BUCKET}\n  Access key   {access_key}\n  Secret key   {secret}\n\n\
-                     The secret is shown only now. Back up {}: without it the keys in the log cannot be read.\n",
+                    "  Bucket       {FIRST_BUCKET}\n  Access key   {access_key}\n  Secret key   {shown}\n\n\
+                     {once}Back up {}: without it the keys in the log cannot be read.\n",
                     data.join("store.key").display()
                 ),
             );
-            push(
-                &mut text,
-                format_args!("{}", commands(&endpoint, access_key, secret)),
-            );
+            let commands = commands(&endpoint, access_key, secret.as_deref());
+            push(&mut text, format_args!("{commands}"));
             push(&mut text, format_args!("{}", more_tenants(data)));
         }
     }
@@ -43,14 +48,14 @@ pub fn text(listen: SocketAddr, admin: SocketAddr, data: &Path, set_up: &SetUp) 
     text
 }
 
-/// Three commands that work when pasted into a fresh shell.
-fn commands(endpoint: &str, access_key: &str, secret: &str) -> String {
+/// Three commands that work when pasted into a fresh shell; if the secret was chosen, into one that has its variable.
+fn commands(endpoint: &str, access_key: &str, secret: Option<&str>) -> String {
     let here = Path::new(SAMPLE_PICTURE).exists();
     let picture = if here { SAMPLE_PICTURE } else { "picture.png" };
     let aws = format!(
         "AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={} aws --region us-east-1 --endpoint-url {endpoint} s3",
         quoted(access_key),
-        quoted(secret)
+        secret.map_or_else(|| format!("\"${SECRET_KEY_VARIABLE}\""), quoted)
     );
     let own = if here { "" } else { " of yours" };
     format!(
@@ -117,7 +122,7 @@ mod tests {
     fn the_first_start_shows_the_key_and_three_commands() {
         let text = shown(&SetUp::FirstKey {
             access_key: "operator".into(),
-            secret: "s3cret's$".into(),
+            secret: Some("s3cret's$".into()),
         });
         assert!(text.contains("http://127.0.0.1:8900\n"), "{text}");
         assert!(text.contains("/data/store.key"), "{text}");
@@ -135,6 +140,21 @@ mod tests {
                 .iter()
                 .all(|line| line.contains(r"AWS_SECRET_ACCESS_KEY='s3cret'\''s$'"))
         );
+    }
+
+    #[test]
+    fn a_secret_that_was_chosen_is_not_shown() {
+        let text = shown(&SetUp::FirstKey {
+            access_key: "operator".into(),
+            secret: None,
+        });
+        assert!(
+            text.contains("Secret key   the one in MORAINE_SECRET_KEY\n"),
+            "{text}"
+        );
+        assert!(!text.contains("shown only now"), "{text}");
+        let variable = "AWS_SECRET_ACCESS_KEY=\"$MORAINE_SECRET_KEY\" aws";
+        assert_eq!(text.matches(variable).count(), 3, "{text}");
     }
 
     #[test]

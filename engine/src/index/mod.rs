@@ -1,5 +1,6 @@
 //! What is derived from the log: where each id lies, and which name means what.
 
+mod bucket_names;
 pub mod catalog;
 pub mod hash;
 pub mod names;

@@ -20,7 +20,7 @@ impl Store {
     pub async fn delete_tenant(&self, tenant: TenantId) -> Result<()> {
         let guard = self.shared.locks.write(&catalog_lock()).await;
         let found = self.tenant(tenant).ok_or(Error::NoSuchTenant)?;
-        if !self.buckets(tenant).is_empty() {
+        if self.shared.indexes.catalog.read().bucket_count(tenant) > 0 {
             return Err(Error::TenantNotEmpty);
         }
         let mut items = self.ends_of(&self.access_keys(tenant))?;
@@ -92,7 +92,7 @@ impl Store {
 }
 
 /// The record that ends an access key. It holds no secret any more.
-fn end_of_key(key: &AccessKey) -> CatalogRecord {
+pub(super) fn end_of_key(key: &AccessKey) -> CatalogRecord {
     let entry = CatalogEntry::AccessKey {
         access_key: key.access_key.clone(),
         tenant: key.tenant,

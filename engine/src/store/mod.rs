@@ -17,10 +17,12 @@
 //! | `shared`, `workers` | what every request uses |
 //! | `real`, `runtime`, `stepped` | threads, or one step at a time |
 
+mod access_keys;
 mod applier;
 mod assemble;
 mod batch_delete;
 mod blob_writer;
+mod bucket_end;
 mod catalog_edit;
 mod catalog_ops;
 mod checkpoint;
@@ -55,7 +57,7 @@ pub use shared::Health;
 #[cfg(any(test, feature = "sim"))]
 pub use stepped::Stepper;
 pub use upload::{CompletePart, PARTS_MAX, Part, Upload};
-pub use usage::{Content, DiskUse};
+pub use usage::{Content, DiskUse, TenantUsage};
 
 pub(crate) use fetch::record_at;
 pub(crate) use in_flight::InFlight;
@@ -65,7 +67,6 @@ pub(crate) use pins::Pin;
 use crate::error::Result;
 use crate::format::Geometry;
 use crate::index::hash::HashConfig;
-use crate::index::names::Usage;
 use crate::io::probe::IoChoice;
 use crate::stats::Stats;
 use crate::sync::Arc;
@@ -144,13 +145,8 @@ impl Store {
     pub fn stats(&self) -> Stats {
         let shared = &self.shared;
         let index = shared.indexes.hash.stats();
-        let usage = shared.indexes.catalog.read().bucket_ids().into_iter();
-        let usage = usage.map(|bucket| shared.indexes.names.usage(bucket));
-        let sum = usage.fold(Usage::default(), |sum, usage| Usage {
-            names: sum.names.saturating_add(usage.names),
-            bytes: sum.bytes.saturating_add(usage.bytes),
-            upload_bytes: sum.upload_bytes.saturating_add(usage.upload_bytes),
-        });
+        let buckets = shared.indexes.catalog.read().bucket_ids();
+        let sum = shared.indexes.names.usage_of(&buckets);
         let space = shared.disk.space().ok();
         let (cached_reads, cold_reads) = shared.reactor.reads();
         Stats {

@@ -204,9 +204,10 @@ impl Shared {
 
     /// Makes sure that a bucket exists.
     pub(crate) fn check_bucket(&self, bucket: BucketId) -> Result<()> {
-        match self.indexes.catalog.read().bucket_by_id(bucket) {
-            Some(_) => Ok(()),
-            None => Err(Error::NoSuchBucket),
+        if self.indexes.catalog.read().has_bucket(bucket) {
+            Ok(())
+        } else {
+            Err(Error::NoSuchBucket)
         }
     }
 
@@ -450,7 +451,8 @@ impl Store {
     }
 }
 
-/// The lock that a bucket's deletion holds alone and every new name in it shares: the entry of the bucket in the catalog.
+/// The lock that a bucket's deletion holds alone and every new name in it shares: the entry of the bucket in the catalog. It is
+/// held for the step in which a name appears, and for nothing that takes as long as a client likes.
 pub(crate) fn bucket_lock(bucket: BucketId) -> NameKey {
     NameKey {
         bucket: BucketId(0),

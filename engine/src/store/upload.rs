@@ -2,7 +2,8 @@
 //! replication and expiry need no second mechanism.
 //!
 //! A part holds its upload's lock shared while it is named; completing and aborting hold it alone: a part cannot appear
-//! in an upload that is ending. Locks are taken in one order: bucket, upload, key.
+//! in an upload that is ending. Locks are taken in one order: upload, bucket, key. Completing reads bytes again where parts
+//! are odd, for as long as that takes, so the lock that is held meanwhile is the upload's alone.
 
 use super::Store;
 use super::assemble::assemble;
@@ -204,12 +205,12 @@ impl Store {
         }
         self.shared.check_writable()?;
         let key = NameKey::part(bucket, upload, part);
-        let in_bucket = self.shared.locks.read(&bucket_lock(bucket)).await;
         let in_upload = self
             .shared
             .locks
             .read(&NameKey::upload(bucket, upload))
             .await;
+        let in_bucket = self.shared.locks.read(&bucket_lock(bucket)).await;
         let guard = self.shared.locks.write(&key).await;
         self.upload(bucket, upload).await?;
         let record = NameRecord {
@@ -347,7 +348,6 @@ impl Store {
         condition: Condition,
     ) -> Result<Object> {
         self.shared.check_writable()?;
-        let in_bucket = self.shared.locks.read(&bucket_lock(bucket)).await;
         let in_upload = self
             .shared
             .locks
@@ -369,6 +369,7 @@ impl Store {
             bucket,
             key: begun.key,
         };
+        let in_bucket = self.shared.locks.read(&bucket_lock(bucket)).await;
         let guard = self.shared.locks.write(&key).await;
         condition.check(self.shared.object(&key).await?.as_ref())?;
         self.shared.check_bucket(bucket)?;
@@ -399,7 +400,6 @@ impl Store {
     /// [`Error::NoSuchUpload`].
     pub async fn abort_upload(&self, bucket: BucketId, upload: UploadId) -> Result<()> {
         self.shared.check_writable()?;
-        let in_bucket = self.shared.locks.read(&bucket_lock(bucket)).await;
         let in_upload = self
             .shared
             .locks
@@ -408,6 +408,8 @@ impl Store {
         let known = self
             .parts(bucket, upload, 0, usize::from(PARTS_MAX))
             .await?;
+        let in_bucket = self.shared.locks.read(&bucket_lock(bucket)).await;
+        self.shared.check_bucket(bucket)?;
         let tombstones = self.tombstones(bucket, upload, &known);
         self.shared
             .append(

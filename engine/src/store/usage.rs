@@ -7,6 +7,7 @@
 use super::Store;
 use crate::apply::names_error;
 use crate::error::{Error, Result};
+use crate::format::TenantId;
 use crate::index::names::{ContentCount, Usage};
 use crate::io::DiskPath;
 use crate::position::BucketId;
@@ -34,10 +35,34 @@ pub struct DiskUse {
     pub index_bytes: u64,
 }
 
+/// What a tenant has.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct TenantUsage {
+    /// Access keys.
+    pub access_keys: usize,
+    /// Buckets.
+    pub buckets: usize,
+    /// What all of them hold.
+    pub held: Usage,
+}
+
 impl Store {
     /// What a bucket holds, from counters.
     pub fn usage(&self, bucket: BucketId) -> Usage {
         self.shared.indexes.names.usage(bucket)
+    }
+
+    /// What a tenant has. Costs some microseconds for each of its buckets.
+    pub fn tenant_usage(&self, tenant: TenantId) -> TenantUsage {
+        let catalog = self.shared.indexes.catalog.read();
+        let access_keys = catalog.access_key_count(tenant);
+        let buckets: Vec<BucketId> = catalog.bucket_ids_of(tenant).collect();
+        drop(catalog);
+        TenantUsage {
+            access_keys,
+            buckets: buckets.len(),
+            held: self.shared.indexes.names.usage_of(&buckets),
+        }
     }
 
     /// Counts the distinct content. Looks at every name; what changes meanwhile may be counted or not.

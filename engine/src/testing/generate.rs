@@ -101,7 +101,8 @@ impl Draw<'_> {
     fn overlapping(&mut self) -> Op {
         match self.rng.below(100) {
             0..=39 => self.put(),
-            40..=54 => self.delete(),
+            40..=51 => self.delete(),
+            52..=54 => self.delete_many(),
             55..=58 => {
                 let (bucket, key) = self.name();
                 let public = self.rng.one_in(2);
@@ -171,6 +172,12 @@ impl Draw<'_> {
                         *bucket = focus.0;
                         key.clone_from(&focus.1);
                     }
+                    (Op::DeleteMany { bucket, keys }, Some(focus)) => {
+                        *bucket = focus.0;
+                        if let Some((key, _)) = keys.first_mut() {
+                            key.clone_from(&focus.1);
+                        }
+                    }
                     _ => {}
                 }
                 op.can_overlap().then_some(op)
@@ -183,6 +190,17 @@ impl Draw<'_> {
         let (bucket, key) = self.name();
         let when = self.when();
         Op::Delete { bucket, key, when }
+    }
+
+    fn delete_many(&mut self) -> Op {
+        let count = 1 + self.rng.index(5);
+        let (bucket, first) = self.name();
+        let mut keys = vec![(first, self.when())];
+        for _ in 0..count {
+            let (_, key) = self.name();
+            keys.push((key, self.when()));
+        }
+        Op::DeleteMany { bucket, keys }
     }
 
     fn put(&mut self) -> Op {

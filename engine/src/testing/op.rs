@@ -130,6 +130,11 @@ pub enum Op {
         key: Key,
         when: When,
     },
+    /// One call for many keys, some of which may be there twice.
+    DeleteMany {
+        bucket: BucketSlot,
+        keys: Vec<(Key, When)>,
+    },
     Copy {
         from: BucketSlot,
         from_key: Key,
@@ -208,6 +213,7 @@ impl Op {
             Self::Put { .. }
                 | Self::Abandon { .. }
                 | Self::Delete { .. }
+                | Self::DeleteMany { .. }
                 | Self::SetAcl { .. }
                 | Self::Get { .. }
                 | Self::GetRange { .. }

@@ -2,7 +2,7 @@
 
 use super::model::Model;
 use super::observe::bucket_name;
-use super::op::{BucketSlot, Completion, Op, UploadSlot, When};
+use super::op::{BucketSlot, Completion, Key, Op, UploadSlot, When};
 use super::request::Request;
 use crate::{
     Acl, Attributes, BucketId, Checksum, CompletePart, Condition, ListQuery, ListStart, TenantId,
@@ -80,7 +80,11 @@ pub fn request(
             content: content.bytes(log),
             how: *how,
         },
-        Op::Put { .. } | Op::Delete { .. } | Op::Copy { .. } | Op::SetAcl { .. } => {
+        Op::Put { .. }
+        | Op::Delete { .. }
+        | Op::DeleteMany { .. }
+        | Op::Copy { .. }
+        | Op::SetAcl { .. } => {
             return write_request(op, model, slots, log);
         }
         Op::Get { .. } | Op::GetRange { .. } | Op::List { .. } => return read_request(op, slots),
@@ -126,10 +130,14 @@ fn write_request(
         } => Request::Delete {
             bucket: bucket(slot)?,
             key: key.0.clone(),
-            condition: match when {
-                When::Absent => Condition::None,
-                when => condition(*when, model, *slot, &key.0),
-            },
+            condition: deletion(*when, model, *slot, key),
+        },
+        Op::DeleteMany { bucket: slot, keys } => Request::DeleteMany {
+            bucket: bucket(slot)?,
+            deletions: keys
+                .iter()
+                .map(|(key, when)| (key.0.clone(), deletion(*when, model, *slot, key)))
+                .collect(),
         },
         Op::Copy {
             from,
@@ -161,6 +169,14 @@ fn write_request(
         },
         _ => return None,
     })
+}
+
+/// No deletion waits for a key to be absent.
+fn deletion(when: When, model: &Model, bucket: BucketSlot, key: &Key) -> Condition {
+    match when {
+        When::Absent => Condition::None,
+        when => condition(when, model, bucket, &key.0),
+    }
 }
 
 fn read_request(op: &Op, slots: &Slots) -> Option<Request> {

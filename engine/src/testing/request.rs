@@ -47,6 +47,10 @@ pub enum Request {
         key: Vec<u8>,
         condition: Condition,
     },
+    DeleteMany {
+        bucket: BucketId,
+        deletions: Vec<(Vec<u8>, Condition)>,
+    },
     Copy {
         from: BucketId,
         from_key: Vec<u8>,
@@ -117,6 +121,7 @@ pub enum Reply {
     Bucket(Result<Bucket>),
     Object(Result<Object>),
     Existed(Result<bool>),
+    Each(Result<Vec<Result<bool>>>),
     Done(Result<()>),
     Read(Result<ReadBytes>),
     Listing(Result<Vec<ListEntry>>),
@@ -131,6 +136,7 @@ impl Reply {
             Self::Bucket(Err(error))
             | Self::Object(Err(error))
             | Self::Existed(Err(error))
+            | Self::Each(Err(error))
             | Self::Done(Err(error))
             | Self::Read(Err(error))
             | Self::Listing(Err(error))
@@ -156,6 +162,9 @@ pub fn send(store: &Store, request: Request) -> InFlight {
                 key,
                 condition,
             } => Reply::Existed(store.delete(bucket, &key, condition).await),
+            Request::DeleteMany { bucket, deletions } => {
+                Reply::Each(store.delete_many(bucket, deletions).await)
+            }
             Request::SetAcl { bucket, key, acl } => {
                 Reply::Object(store.set_acl(bucket, &key, acl).await)
             }

@@ -32,6 +32,11 @@ impl Step {
         Some(match (&self.op, reply) {
             (Op::Put { .. }, _) => "put",
             (Op::Delete { .. }, Reply::Existed(Ok(true))) => "delete",
+            (Op::DeleteMany { .. }, Reply::Each(Ok(each)))
+                if each.iter().any(|it| matches!(it, Ok(true))) =>
+            {
+                "delete many"
+            }
             (Op::Copy { .. }, Reply::Object(Ok(object))) if !object.part_sizes.is_empty() => {
                 "copy of parts"
             }
@@ -212,35 +217,84 @@ impl Model {
     }
 
     fn attempt(&self, step: &Step, now: Conditions, attempts: &mut Attempts) -> Check {
+        if let (Op::DeleteMany { bucket, .. }, Request::DeleteMany { deletions, .. }) =
+            (&step.op, &step.request)
+        {
+            return self.attempt_each(*bucket, deletions, step.reply.as_ref(), now, attempts);
+        }
         let Some((bucket, key, effect)) = self.effect(step, now)? else {
             return Ok(());
         };
         let (outcome, existed) = match &step.reply {
-            Some(Reply::Existed(existed)) => match outcome(Some(existed), now)? {
-                Outcome::Done(existed) => (Outcome::Unknown, Some(existed)),
-                Outcome::Refused(error) => (Outcome::Refused(error), None),
-                Outcome::Unknown => (Outcome::Unknown, None),
-            },
+            Some(Reply::Existed(existed)) => deleted(Some(existed), now)?,
             Some(Reply::Object(object)) => (outcome(Some(object), now)?, None),
             None => (Outcome::Unknown, None),
             Some(other) => return Err(Failure(format!("an answer of another kind: {other:?}"))),
         };
-        if !self.contents.contains_key(&bucket) {
-            let refused = matches!(
-                &outcome,
-                Outcome::Refused(Error::NoSuchBucket | Error::NoSuchKey | Error::Poisoned { .. })
-            );
-            let unknown = outcome.is_unknown() && existed.is_none();
-            ensure!(refused || unknown, "a write to no bucket");
-            return Ok(());
-        }
         let attempt = Attempt {
             effect,
             outcome,
             existed,
         };
+        self.add(bucket, key, attempt, attempts)
+    }
+
+    /// The deletions of one call are judged key by key: each happened or not by itself, whatever became of the others.
+    fn attempt_each(
+        &self,
+        bucket: BucketSlot,
+        deletions: &[(Vec<u8>, Condition)],
+        reply: Option<&Reply>,
+        now: Conditions,
+        attempts: &mut Attempts,
+    ) -> Check {
+        let each = match reply {
+            None => None,
+            Some(Reply::Each(each)) => Some(each),
+            Some(other) => return Err(Failure(format!("an answer of another kind: {other:?}"))),
+        };
+        if let Some(Ok(each)) = each {
+            ensure!(
+                each.len() == deletions.len(),
+                "{} answers to {} deletions",
+                each.len(),
+                deletions.len()
+            );
+        }
+        for (at, (key, condition)) in deletions.iter().enumerate() {
+            let own = each.and_then(|each| match each {
+                Ok(each) => each.get(at).cloned(),
+                Err(error) => Some(Err(error.clone())),
+            });
+            let (outcome, existed) = deleted(own.as_ref(), now)?;
+            let attempt = Attempt {
+                effect: Effect::Remove(condition.clone()),
+                outcome,
+                existed,
+            };
+            self.add(bucket, key, attempt, attempts)?;
+        }
+        Ok(())
+    }
+
+    fn add(
+        &self,
+        bucket: BucketSlot,
+        key: &[u8],
+        attempt: Attempt,
+        attempts: &mut Attempts,
+    ) -> Check {
+        if !self.contents.contains_key(&bucket) {
+            let refused = matches!(
+                &attempt.outcome,
+                Outcome::Refused(Error::NoSuchBucket | Error::NoSuchKey | Error::Poisoned { .. })
+            );
+            let unknown = attempt.outcome.is_unknown() && attempt.existed.is_none();
+            ensure!(refused || unknown, "a write to no bucket");
+            return Ok(());
+        }
         attempts
-            .entry((bucket, key.clone()))
+            .entry((bucket, key.to_vec()))
             .or_default()
             .push(attempt);
         Ok(())
@@ -337,6 +391,18 @@ impl Model {
         }
         Ok(())
     }
+}
+
+/// What an answer to a deletion says; one that succeeded returns no object, but whether there was one.
+fn deleted(
+    reply: Option<&Result<bool, Error>>,
+    now: Conditions,
+) -> Check<(Outcome<Object>, Option<bool>)> {
+    Ok(match outcome(reply, now)? {
+        Outcome::Done(existed) => (Outcome::Unknown, Some(existed)),
+        Outcome::Refused(error) => (Outcome::Refused(error), None),
+        Outcome::Unknown => (Outcome::Unknown, None),
+    })
 }
 
 fn blame(failure: Failure, op: &Op) -> Failure {

@@ -15,12 +15,14 @@ enum Step {
     Bucket(&'static str, &'static str),
     PublicRead(&'static str, bool),
     DeleteKey(&'static str),
+    /// Whether the old one is kept.
+    Rotate(&'static str, bool),
     DeleteBucket(&'static str),
     DeleteTenant(&'static str),
 }
 
 /// A history in which everything that can be deleted is, and a name is used again.
-const STEPS: [Step; 15] = [
+const STEPS: [Step; 17] = [
     Step::Tenant("one"),
     Step::Tenant("two"),
     Step::Key("one", "key-1"),
@@ -31,6 +33,8 @@ const STEPS: [Step; 15] = [
     Step::PublicRead("media", true),
     Step::DeleteKey("key-1"),
     Step::Key("two", "key-1"),
+    Step::Rotate("key-2", false),
+    Step::Rotate("key-3", true),
     Step::PublicRead("media", false),
     Step::DeleteBucket("media"),
     Step::DeleteTenant("one"),
@@ -60,6 +64,7 @@ async fn take(store: &Store, step: Step) -> Result<(), Error> {
             let id = store.bucket(name).unwrap().id;
             store.set_bucket_public_read(id, public).await.map(drop)
         }
+        Step::Rotate(key, keep_old) => store.rotate_access_key(key, keep_old).await.map(drop),
         Step::DeleteKey(key) => store.delete_access_key(key).await.map(drop),
         Step::DeleteBucket(name) => {
             let id = store.bucket(name).unwrap().id;
@@ -228,5 +233,25 @@ fn what_must_not_be_deleted_is_not() {
             .await
             .unwrap_err();
         assert!(matches!(orphan, Error::NoSuchTenant), "{orphan}");
+    });
+}
+
+#[test]
+fn at_the_limit_a_key_is_rotated_in_its_place_only() {
+    let mut sim = opened();
+    let store = sim.store().clone();
+    sim.block_on(async {
+        let tenant = store.create_tenant("one").await.unwrap().id;
+        let first = store.create_access_key(tenant, None, None).await.unwrap();
+        while store.create_access_key(tenant, None, None).await.is_ok() {}
+        let full = store.access_keys(tenant).len();
+        let kept = store.rotate_access_key(&first.access_key, true).await;
+        assert!(matches!(kept.unwrap_err(), Error::TooMany { .. }));
+        let new = store.rotate_access_key(&first.access_key, false).await;
+        let new = new.unwrap();
+        assert_eq!(store.access_keys(tenant).len(), full);
+        assert_eq!(store.access_key(&new.access_key), Some(new));
+        let again = store.rotate_access_key(&first.access_key, false).await;
+        assert!(matches!(again.unwrap_err(), Error::NoSuchAccessKey));
     });
 }

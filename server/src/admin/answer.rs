@@ -9,6 +9,7 @@ use http_body_util::Full;
 use moraine_engine::Error;
 use serde::Serialize;
 use serde_json::json;
+use tokio::task::JoinError;
 
 /// A finished answer.
 pub type Answer = Response<Full<Bytes>>;
@@ -37,6 +38,19 @@ impl ApiError {
     /// A request that no server could make sense of.
     pub fn bad_request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad_request", message)
+    }
+
+    /// An address that stands for nothing.
+    pub fn nothing_here() -> Self {
+        let message = "there is nothing at this address";
+        Self::new(StatusCode::NOT_FOUND, "not_found", message)
+    }
+
+    /// A task that panicked or was ended with the process.
+    pub fn broken(error: &JoinError) -> Self {
+        tracing::error!(%error, "a task of the admin API broke off");
+        let message = "the request broke off: see the log";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
     }
 
     /// The method is not one of those.

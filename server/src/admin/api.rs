@@ -5,6 +5,7 @@
 //! anything else. Names in paths are matched as they are: none of them holds a character that would have to be encoded.
 
 use super::answer::{Answer, ApiError};
+use super::change::Change;
 use super::{Admin, buckets, keys, status, tenants};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap};
@@ -95,11 +96,7 @@ where
     check_host(parts)?;
     check_token(&parts.headers, admin.token.as_ref())?;
     let Some(place) = Place::of(parts.uri.path()) else {
-        return Err(ApiError::new(
-            StatusCode::NOT_FOUND,
-            "not_found",
-            "there is nothing at this address",
-        ));
+        return Err(ApiError::nothing_here());
     };
     let allowed = place.methods();
     if !allowed
@@ -113,25 +110,63 @@ where
         parts.uri.query(),
         reads && matches!(place, Place::Keys | Place::Buckets),
     )?;
-    let changes = parts.method == Method::DELETE;
-    let store = &admin.store;
-    match place {
-        Place::Status => Ok(status::show(admin).await?),
-        Place::Tenants if reads => Ok(tenants::list(store)),
-        Place::Tenants => tenants::create(store, json(parts, body).await?).await,
-        Place::Tenant(tenant) if changes => tenants::delete(store, tenant).await,
-        Place::Tenant(tenant) => tenants::show(store, tenant),
-        Place::Keys if reads => keys::list(store, tenant),
-        Place::Keys => keys::create(store, json(parts, body).await?).await,
-        Place::Key(key) if changes => keys::delete(store, key).await,
-        Place::Key(key) => keys::show(store, key),
-        Place::Rotation(key) => keys::rotate(store, key, json(parts, body).await?).await,
-        Place::Buckets if reads => buckets::list(store, tenant),
-        Place::Buckets => buckets::create(store, json(parts, body).await?).await,
-        Place::Bucket(bucket) if changes => buckets::delete(store, bucket).await,
-        Place::Bucket(bucket) if reads => buckets::show(store, bucket),
-        Place::Bucket(bucket) => buckets::change(store, bucket, json(parts, body).await?).await,
+    if reads {
+        return read(admin, &place, tenant).await;
     }
+    let change = change(place, parts, body).await?;
+    // The change is carried to its end also if who asked for it has gone.
+    let store = admin.store.clone();
+    let made = tokio::spawn(async move { change.make(&store).await });
+    made.await
+        .unwrap_or_else(|error| Err(ApiError::broken(&error)))
+}
+
+/// Answers what changes nothing. All of the catalog may be looked at and written down, which is no work for the threads that
+/// the network needs.
+async fn read(admin: &Admin, place: &Place<'_>, tenant: Option<&str>) -> Result<Answer, ApiError> {
+    if matches!(place, Place::Status) {
+        return status::show(admin).await;
+    }
+    let store = admin.store.clone();
+    let tenant = tenant.map(str::to_owned);
+    let look: Box<dyn FnOnce() -> Result<Answer, ApiError> + Send> = match *place {
+        Place::Tenants => Box::new(move || Ok(tenants::list(&store))),
+        Place::Keys => Box::new(move || keys::list(&store, tenant.as_deref())),
+        Place::Buckets => Box::new(move || buckets::list(&store, tenant.as_deref())),
+        Place::Tenant(tenant) => return tenants::show(&store, tenant),
+        Place::Key(key) => return keys::show(&store, key),
+        Place::Bucket(bucket) => return buckets::show(&store, bucket),
+        Place::Status | Place::Rotation(_) => return Err(ApiError::nothing_here()),
+    };
+    aside(look).await?
+}
+
+/// Runs `work` away from the network's threads.
+pub async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ApiError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| ApiError::broken(&error))
+}
+
+/// What is to be changed.
+async fn change<B>(place: Place<'_>, parts: &Parts, body: B) -> Result<Change, ApiError>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<Box<dyn StdError + Send + Sync>>,
+{
+    let deletes = parts.method == Method::DELETE;
+    Ok(match place {
+        Place::Tenants => Change::NewTenant(json(parts, body).await?),
+        Place::Tenant(tenant) if deletes => Change::EndTenant(tenant.to_owned()),
+        Place::Keys => Change::NewKey(json(parts, body).await?),
+        Place::Key(key) if deletes => Change::EndKey(key.to_owned()),
+        Place::Rotation(key) => Change::Rotate(key.to_owned(), json(parts, body).await?),
+        Place::Buckets => Change::NewBucket(json(parts, body).await?),
+        Place::Bucket(bucket) if deletes => Change::EndBucket(bucket.to_owned()),
+        Place::Bucket(bucket) => Change::Bucket(bucket.to_owned(), json(parts, body).await?),
+        Place::Status | Place::Tenant(_) | Place::Key(_) => return Err(ApiError::nothing_here()),
+    })
 }
 
 fn check_host(parts: &Parts) -> Result<(), ApiError> {

@@ -3,7 +3,7 @@
 use super::answer::{Answer, ApiError, json, no_content};
 use super::{keys, tenants};
 use http::StatusCode;
-use moraine_engine::{Bucket, Store};
+use moraine_engine::{Bucket, BucketId, Store};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -41,14 +41,11 @@ impl Shown {
     }
 }
 
-/// The bucket of that name, or else of that id.
+/// The bucket of that id, or else of that name. A tenant may name a bucket like another one's id: the id must go on to mean
+/// the bucket that it is shown with.
 fn find(store: &Store, text: &str) -> Result<Bucket, ApiError> {
-    let by_id = || {
-        let tenants = store.tenants();
-        let mut buckets = tenants.iter().flat_map(|tenant| store.buckets(tenant.id));
-        buckets.find(|bucket| bucket.id.to_string() == text)
-    };
-    let found = store.bucket(text).or_else(by_id);
+    let by_id = tenants::id(text).and_then(|id| store.bucket_by_id(BucketId(id)));
+    let found = by_id.or_else(|| store.bucket(text));
     found.ok_or_else(|| ApiError::unknown("bucket", text))
 }
 

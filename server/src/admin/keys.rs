@@ -3,7 +3,7 @@
 use super::answer::{Answer, ApiError, json, no_content};
 use super::tenants;
 use http::StatusCode;
-use moraine_engine::{AccessKey, Store, TenantId};
+use moraine_engine::{AccessKey, Error, Store, TenantId};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -119,20 +119,22 @@ pub async fn create(store: &Store, new: New) -> Result<Answer, ApiError> {
 
 /// `DELETE /v1/keys/KEY`
 pub async fn delete(store: &Store, access_key: &str) -> Result<Answer, ApiError> {
-    let key = find(store, access_key)?;
-    end(store, &key).await?;
+    let ended = store.delete_access_key(access_key).await;
+    let ended = ended.map_err(|error| match error {
+        Error::NoSuchAccessKey => ApiError::unknown("key", access_key),
+        error => error.into(),
+    })?;
+    log_end(store, &ended);
     Ok(no_content())
 }
 
-async fn end(store: &Store, key: &AccessKey) -> Result<(), ApiError> {
-    store.delete_access_key(&key.access_key).await?;
+fn log_end(store: &Store, key: &AccessKey) {
     let tenant = name_of(store, key.tenant);
     tracing::info!(
         access_key = key.access_key,
         tenant,
         "an access key was deleted"
     );
-    Ok(())
 }
 
 /// How a key is rotated.
@@ -144,13 +146,14 @@ pub struct Rotation {
     keep_old: bool,
 }
 
-/// `POST /v1/keys/KEY/rotate`: a new key for the same tenant. The old one goes at once, unless it is to be kept; it goes
-/// after the new one is durable, so that a failure in between leaves both.
+/// `POST /v1/keys/KEY/rotate`: a new key for the same tenant. The old one ends in the same step, unless it is to be kept.
 pub async fn rotate(store: &Store, access_key: &str, how: Rotation) -> Result<Answer, ApiError> {
     let old = find(store, access_key)?;
-    let new = store.create_access_key(old.tenant, None, None).await?;
+    let new = store
+        .rotate_access_key(&old.access_key, how.keep_old)
+        .await?;
     if !how.keep_old {
-        end(store, &old).await?;
+        log_end(store, &old);
     }
     Ok(made(store, &new))
 }

@@ -4,21 +4,32 @@
 //! | --- | --- |
 //! | `api` | `/v1/`: who may ask, where a request goes, its body |
 //! | `tenants`, `keys`, `buckets`, `status` | what is answered there |
+//! | `change` | what changes something, apart from the connection that asked for it |
 //! | `answer` | JSON answers and errors |
 //! | `content` | the count of distinct content, made when it is asked for |
 //!
-//! `/v1/` wants a token; the rest is open to whoever reaches the listener, and tells nothing about names. `/healthz` is 200 while the process runs. `/readyz` is 200 if it can serve reads and writes, else 503 with the reason
-//! in a sentence: it is being stopped, or the store is read-only. `/metrics` is for Prometheus.
+//! `/v1/` wants a token; the rest is open to whoever reaches the listener, and tells nothing about names. `/healthz` is 200
+//! while the process runs. `/readyz` is 200 if it can serve reads and writes, else 503 with the reason in a sentence: it is being
+//! stopped, or the store is read-only. `/metrics` is for Prometheus.
+//!
+//! Nobody can keep others from asking, token or not. A connection is for one request and ends in bounded time; its client must
+//! send and take at a rate; and when all places are taken, the one that has waited longest for its client makes room, be it
+//! for a head or for the answer to be taken (`admission`).
 
 mod answer;
 mod api;
 mod buckets;
+mod change;
 mod content;
 mod keys;
 mod status;
 mod tenants;
 
+use crate::admission::{Admission, Place};
+use crate::connection::{End, drive, leave};
 use crate::metrics::Metrics;
+use crate::patience::{Demands, Patience};
+use crate::wire::Wire;
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
@@ -33,13 +44,22 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// Connections at once: a few scrapers and probes.
 const CONNECTIONS_MAX: usize = 64;
-/// How long a connection may idle or take for a head.
+/// How long a connection may take for its head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection may take in all: a head, a body, a change that waits for others, and a long answer.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(150);
+/// What who takes an answer is held to.
+const DEMANDS: Demands = Demands {
+    idle_max: Duration::from_secs(10),
+    rate_min: 4 * 1024,
+    pressed_rate_min: 0,
+    pressed_window: Duration::from_secs(10),
+};
 /// Bytes of a head.
 const READ_BUFFER: usize = 16 * 1024;
 
@@ -68,42 +88,55 @@ impl Admin {
 
     /// Serves until dropped.
     pub async fn run(self, listener: TcpListener) {
-        let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let admission = Admission::new(CONNECTIONS_MAX, 0, &[]);
         let mut connections = JoinSet::new();
         loop {
-            let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
-                return;
-            };
-            let (stream, _) = crate::server::accept(&listener).await;
-            let admin = self.clone();
-            connections.spawn(async move {
-                admin.serve(stream).await;
-                drop(permit);
-            });
+            let (stream, peer) = crate::server::accept(&listener).await;
+            match admission.admit(peer).await {
+                Ok(place) => {
+                    let served = self.clone().serve(stream, Arc::new(place));
+                    connections.spawn(async {
+                        if tokio::time::timeout(CONNECTION_TIMEOUT, served)
+                            .await
+                            .is_err()
+                        {
+                            tracing::debug!("an admin connection took too long");
+                        }
+                    });
+                }
+                Err(_) => tracing::warn!("the admin listener has no room: a connection is refused"),
+            }
             while connections.try_join_next().is_some() {}
         }
     }
 
-    async fn serve(self, stream: TcpStream) {
+    async fn serve(self, stream: TcpStream, place: Arc<Place>) {
+        place.wait();
+        let served = Arc::clone(&place);
         let service = service_fn(move |request: Request<Incoming>| {
             let admin = self.clone();
-            async move {
+            let serving = served.serve();
+            Box::pin(async move {
                 let answer = if api::is_for(request.uri().path()) {
                     api::answer(&admin, request).await
                 } else {
                     admin.answer(&request)
                 };
+                drop(serving);
                 Ok::<_, Infallible>(answer)
-            }
+            })
         });
-        let result = http1::Builder::new()
+        let wire = Wire::new(stream, Patience::new(DEMANDS, Arc::new(|| false)));
+        let connection = http1::Builder::new()
             .timer(TokioTimer::new())
+            .keep_alive(false)
             .header_read_timeout(HEAD_TIMEOUT)
             .max_buf_size(READ_BUFFER)
-            .serve_connection(TokioIo::new(stream), service)
-            .await;
-        if let Err(error) = result {
-            tracing::debug!(%error, "admin connection");
+            .serve_connection(TokioIo::new(wire), service);
+        // It ends with its one request, so nothing has to tell it to stop.
+        let (_never, stop) = watch::channel(false);
+        if let End::Closed { stream, .. } = drive(connection, &place, HEAD_TIMEOUT, stop).await {
+            leave(stream, &place).await;
         }
     }
 

@@ -8,6 +8,7 @@
 //! unique bytes of a tenant.
 
 use super::answer::{Answer, ApiError, json};
+use super::api::aside;
 use super::{Admin, tenants};
 use http::StatusCode;
 use moraine_engine::{DiskUse, Health, Stats};
@@ -59,7 +60,8 @@ pub async fn show(admin: &Admin) -> Result<Answer, ApiError> {
     let disk = admin.store.disk_use().await?;
     let stats = admin.store.stats();
     let (health, reason) = health(admin);
-    let tenants = tenants::all(&admin.store);
+    let store = admin.store.clone();
+    let tenants = aside(move || tenants::all(&store)).await?;
     let content = counted.map(|counted| Counted {
         blobs: Some(counted.content.blobs),
         unique_bytes: Some(counted.content.bytes),

@@ -2,7 +2,7 @@
 
 use super::answer::{Answer, ApiError, json, no_content};
 use http::StatusCode;
-use moraine_engine::{Store, Tenant, TenantId, Usage};
+use moraine_engine::{Store, Tenant, TenantId};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -22,22 +22,16 @@ pub struct Shown {
 impl Shown {
     /// As it is now.
     pub fn of(store: &Store, tenant: Tenant) -> Self {
-        let buckets = store.buckets(tenant.id);
-        let usages = buckets.iter().map(|bucket| store.usage(bucket.id));
-        let usage = usages.fold(Usage::default(), |sum, usage| Usage {
-            names: sum.names.saturating_add(usage.names),
-            bytes: sum.bytes.saturating_add(usage.bytes),
-            upload_bytes: sum.upload_bytes.saturating_add(usage.upload_bytes),
-        });
+        let has = store.tenant_usage(tenant.id);
         Self {
             id: tenant.id.to_string(),
             name: tenant.name,
             created_ms: tenant.created_ms,
-            keys: store.access_keys(tenant.id).len(),
-            buckets: buckets.len(),
-            names: usage.names,
-            logical_bytes: usage.bytes,
-            upload_bytes: usage.upload_bytes,
+            keys: has.access_keys,
+            buckets: has.buckets,
+            names: has.held.names,
+            logical_bytes: has.held.bytes,
+            upload_bytes: has.held.upload_bytes,
         }
     }
 }
@@ -52,17 +46,17 @@ pub fn all(store: &Store) -> Vec<Shown> {
 
 /// The tenant of that name, or else of that id.
 pub fn find(store: &Store, text: &str) -> Result<Tenant, ApiError> {
-    let tenants = store.tenants();
-    let named = tenants.iter().find(|tenant| tenant.name == text);
-    let found = named.cloned().or_else(|| store.tenant(id(text)?));
+    let found = store
+        .tenant_named(text)
+        .or_else(|| store.tenant(TenantId(id(text)?)));
     found.ok_or_else(|| ApiError::unknown("tenant", text))
 }
 
 /// An id, as it is shown: 16 hexadecimal digits.
-fn id(text: &str) -> Option<TenantId> {
+pub fn id(text: &str) -> Option<u64> {
     let digits = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
     let good = text.len() == 16 && text.bytes().all(digits);
-    good.then(|| u64::from_str_radix(text, 16).ok().map(TenantId))?
+    good.then(|| u64::from_str_radix(text, 16).ok())?
 }
 
 /// `GET /v1/tenants`
@@ -142,7 +136,7 @@ mod tests {
 
     #[test]
     fn ids_have_sixteen_digits() {
-        assert_eq!(id("00000000000000ff"), Some(TenantId(255)));
+        assert_eq!(id("00000000000000ff"), Some(255));
         for text in ["ff", "00000000000000FF", "+0000000000000ff", "media"] {
             assert_eq!(id(text), None, "{text}");
         }

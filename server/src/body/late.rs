@@ -4,7 +4,7 @@
 //! or an error inside an answer with status 200, which clients look for, since S3 does the same. The work goes on as long as
 //! somebody takes the answer, and ends with it.
 
-use super::readable;
+use super::{in_namespace, readable};
 use bytes::Bytes;
 use http_body::{Body, Frame};
 use s3s::xml::{Serialize, Serializer};
@@ -48,7 +48,7 @@ impl fmt::Debug for Late {
 pub fn document(content: &impl Serialize) -> Bytes {
     let mut out = Vec::new();
     match content.serialize(&mut Serializer::new(&mut out)) {
-        Ok(()) => readable(out.into()),
+        Ok(()) => in_namespace(readable(out.into())),
         Err(_) => Bytes::from_static(b"<Error><Code>InternalError</Code></Error>"),
     }
 }

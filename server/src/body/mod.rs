@@ -9,6 +9,8 @@ mod structured;
 mod watched;
 pub(crate) mod xml;
 mod xml_chars;
+mod xml_elements;
+mod xml_references;
 mod xml_text;
 
 #[cfg(feature = "fuzzing")]
@@ -18,7 +20,8 @@ pub use late::{Late, document};
 pub use metered::Metered;
 pub use one_declaration::OneDeclaration;
 pub use watched::{Supervision, Watched};
-pub use xml_text::readable;
+pub use xml_references::without_high_references;
+pub use xml_text::{in_namespace, readable};
 
 /// What can be wrong with a body as it comes in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -47,6 +50,9 @@ pub enum BodyFault {
     /// An XML body is coded as aws-chunked, or announces trailers.
     #[error("an XML body in the aws-chunked coding or with trailers is not implemented")]
     CodedXml,
+    /// An XML body asks for something that is not there.
+    #[error("an element of the XML body asks for what is not implemented")]
+    ForeignXml,
     /// `Content-MD5` is not an MD5.
     #[error("the Content-MD5 is not valid")]
     InvalidMd5,

@@ -77,6 +77,9 @@ impl Structured {
     /// Says whether the body may end here.
     pub fn finish(&mut self) -> Result<(), BodyFault> {
         self.document.finish().map_err(BodyFault::Xml)?;
+        if self.document.foreign {
+            return Err(BodyFault::ForeignXml);
+        }
         if let Some((md5, expected)) = self.md5.take()
             && md5.finalize() != expected
         {
@@ -138,6 +141,14 @@ mod tests {
         let other = ("x-amz-checksum-crc32", crc32(b"other"));
         let fault = BodyFault::Digest("CRC32");
         assert_eq!(with(&[(other.0, &other.1)]), Err(fault));
+    }
+
+    #[test]
+    fn what_s3s_would_skip_in_silence_is_refused() {
+        let body = b"<CreateBucketConfiguration><Tags/></CreateBucketConfiguration>";
+        assert_eq!(outcome("/b", &[], body), Err(BodyFault::ForeignXml));
+        let body = b"<CreateBucketConfiguration><Bucket/></CreateBucketConfiguration>";
+        assert_eq!(outcome("/b", &[], body), Ok(()));
     }
 
     #[test]

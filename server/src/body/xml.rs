@@ -12,6 +12,7 @@
 //! Memory: the names of the open elements, at most [`DEPTH_MAX`] times [`TAG_BYTES_MAX`].
 
 use super::xml_chars::{is_blank, is_name, is_name_start, is_reference};
+use super::xml_elements::is_known;
 
 /// How deep elements may nest: twice what the deepest that S3 knows have (`LifecycleConfiguration`, 6), and some room.
 pub const DEPTH_MAX: usize = 16;
@@ -83,6 +84,8 @@ pub struct Document {
     tag_bytes: usize,
     /// The names of the tag's attributes, the last perhaps not whole.
     attributes: Vec<String>,
+    /// Whether an element asks for something that is not there.
+    pub foreign: bool,
 }
 
 impl Document {
@@ -97,6 +100,7 @@ impl Document {
             root_ended: false,
             tag_bytes: 0,
             attributes: Vec::new(),
+            foreign: false,
         }
     }
 
@@ -124,7 +128,7 @@ impl Document {
 
     /// Says whether the document may end here. No document at all is for the operation to judge.
     pub fn finish(&self) -> Result<(), Flaw> {
-        let nothing = matches!(self.place, Place::Start | Place::Marked);
+        let nothing = self.place == Place::Start;
         let whole = self.place == Place::Text && self.root_ended;
         if self.partial.is_empty() && (nothing || whole) {
             Ok(())
@@ -300,7 +304,10 @@ impl Document {
             Some(parent) if parent.children == CHILDREN_MAX => {
                 return Err("there are too many elements");
             }
-            Some(parent) => parent.children += 1,
+            Some(parent) => {
+                parent.children += 1;
+                self.foreign |= !is_known(&parent.name, &self.name);
+            }
             None => {}
         }
         if self.open.len() == DEPTH_MAX {
@@ -402,20 +409,8 @@ mod tests {
 
     #[test]
     fn references_are_to_characters() {
-        for name in [
-            "x",
-            "nbsp",
-            "",
-            "#",
-            "#x",
-            "#0",
-            "#xD800",
-            "#x110000",
-            "#+32",
-            "#xFFFF",
-            "#00000000032",
-            "a b",
-        ] {
+        let names = "x;nbsp;;#;#x;#0;#xD800;#x110000;#+32;#xFFFF;#00000000032;a b";
+        for name in names.split(';') {
             refused(&format!("<a>&{name};</a>"), "reference");
             refused(&format!("<a b='&{name};'/>"), "reference");
         }
@@ -454,6 +449,7 @@ mod tests {
         refused("<a/>&amp;", "outside");
         refused("<a/>\0", "character");
         refused(" ", "ends before");
+        refused("\u{feff}", "ends before");
         refused("<a><b></b>", "ends before");
         refused("<a>", "ends before");
         refused("<a/", "ends before");

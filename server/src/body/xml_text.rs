@@ -6,8 +6,33 @@
 //!
 //! Markup holds none of these characters, so only bytes are looked at. Usually there is nothing to do, and nothing is
 //! copied.
+//!
+//! And gives the results of copies their namespace, for clients that look elements up with it.
 
 use bytes::Bytes;
+
+/// Results that `s3s` writes without their namespace, which the others have.
+const BARE: [&[u8]; 2] = [b"<CopyObjectResult>", b"<CopyPartResult>"];
+const NAMESPACE: &[u8] = b" xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">";
+
+/// The document with the namespace of S3 at its root, where `s3s` forgot it.
+pub fn in_namespace(document: Bytes) -> Bytes {
+    let root = match document.as_ref() {
+        [b'<', b'?', ..] => document.iter().position(|byte| *byte == b'>'),
+        _ => None,
+    };
+    let root = root.map_or(0, |at| at + 1);
+    let split = document.split_at_checked(root);
+    let Some((declaration, rest)) = split else {
+        return document;
+    };
+    for name in BARE {
+        if let (Some(content), Some(open)) = (rest.strip_prefix(name), name.strip_suffix(b">")) {
+            return [declaration, open, NAMESPACE, content].concat().into();
+        }
+    }
+    document
+}
 
 /// The document with references for what cannot stand in it. At most six times as long, for keys of nothing else.
 pub fn readable(document: Bytes) -> Bytes {
@@ -51,6 +76,18 @@ const fn is_suspicious(byte: &u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn results_of_copies_get_their_namespace() {
+        let given = |text: &'static str| in_namespace(Bytes::from_static(text.as_bytes()));
+        let expected = "<CopyPartResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><ETag/></CopyPartResult>";
+        assert_eq!(given("<CopyPartResult><ETag/></CopyPartResult>"), expected);
+        let declared = given("<?xml version=\"1.0\"?><CopyPartResult><ETag/></CopyPartResult>");
+        assert_eq!(declared, format!("<?xml version=\"1.0\"?>{expected}"));
+        for other in ["", "<?xml", "<?xml?>", "<Error><CopyPartResult></Error>"] {
+            assert_eq!(given(other), other);
+        }
+    }
 
     fn text(document: &str) -> String {
         String::from_utf8(readable(Bytes::from(document.to_owned())).to_vec()).unwrap()

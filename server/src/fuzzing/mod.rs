@@ -5,6 +5,7 @@
 //! obvious twin, or with another parser that has to agree (`httparse`, which is `hyper`'s; `s3s`), or checks that pieces
 //! give the same as the whole and that what was accepted is within the limits.
 
+mod address;
 mod attributes;
 mod aws_chunked;
 mod checksums;
@@ -16,6 +17,7 @@ mod range;
 mod signature;
 mod xml;
 
+pub use address::address;
 pub use attributes::attributes;
 pub use aws_chunked::aws_chunked;
 pub use checksums::checksums;

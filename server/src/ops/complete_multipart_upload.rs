@@ -15,6 +15,7 @@ use crate::conditions::unquoted;
 use crate::config::Limits;
 use crate::context::RequestContext;
 use crate::door::Door;
+use crate::errors;
 use http::header::HOST;
 use http::{HeaderMap, Uri};
 use moraine_engine::{Bucket, BucketId, Checksum, CompletePart, Condition, Error, Part, Upload};
@@ -235,18 +236,16 @@ async fn verify(
         ));
     }
     let announced = checksum::announced_whole(headers);
-    let Some(plan) = Plan::from_stored(&upload.attributes.checksums) else {
-        return match announced.is_empty() {
-            true => Ok(Vec::new()),
-            false => Err(s3_error!(
-                InvalidRequest,
-                "the upload was begun without a checksum"
-            )),
-        };
+    let kind = headers.get("x-amz-checksum-type");
+    let kind = kind.map(|it| it.to_str().unwrap_or_default());
+    let plan = match Plan::from_stored(&upload.attributes.checksums) {
+        Some(plan) => plan,
+        None => match plan_of(&announced, kind, &parts)? {
+            Some(plan) => plan,
+            None => return Ok(Vec::new()),
+        },
     };
-    if let Some(kind) = headers.get("x-amz-checksum-type")
-        && kind.as_bytes() != plan.kind().as_str().as_bytes()
-    {
+    if kind.is_some_and(|kind| kind != plan.kind().as_str()) {
         return Err(s3_error!(
             InvalidRequest,
             "the upload was created with the checksum type {}",
@@ -254,14 +253,40 @@ async fn verify(
         ));
     }
     let checksum = plan.combine(&parts)?;
-    let agrees = |(algorithm, value): &(Algorithm, String)| {
-        *algorithm == plan.algorithm && *value == checksum.value
-    };
-    if announced.iter().all(agrees) {
-        Ok(vec![checksum])
-    } else {
-        Err(s3_error!(BadDigest))
+    for (algorithm, value) in announced {
+        if algorithm != plan.algorithm || !plan.accepts(&checksum, &value) {
+            return Err(errors::bad_digest(algorithm.name()));
+        }
     }
+    Ok(vec![checksum])
+}
+
+/// Which checksum the object of an upload has that was begun without one: that of the completion, if each part has one of
+/// that algorithm. What S3 computes of each upload unasked, a CRC64NVME, is not computed here.
+fn plan_of(
+    announced: &[(Algorithm, String)],
+    kind: Option<&str>,
+    parts: &[&Part],
+) -> S3Result<Option<Plan>> {
+    let (algorithm, value) = match announced {
+        [] => return Ok(None),
+        [(algorithm, value)] => (*algorithm, value),
+        _ => {
+            return Err(s3_error!(
+                InvalidRequest,
+                "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed."
+            ));
+        }
+    };
+    let has = |part: &&Part| checksum::stored(&part.checksums, algorithm).is_some();
+    if !parts.iter().all(has) {
+        return Err(s3_error!(
+            InvalidRequest,
+            "the upload was begun without a checksum, and not every part was sent with a {}",
+            algorithm.name()
+        ));
+    }
+    Plan::from_completion(algorithm, value, kind)
 }
 
 async fn uploaded(

@@ -37,7 +37,7 @@ pub async fn run(
     let algorithm = algorithm
         .map(|name| {
             Algorithm::by_name(name.as_str())
-                .ok_or_else(|| s3_error!(InvalidRequest, "unknown checksum algorithm"))
+                .ok_or_else(|| checksum::unknown_algorithm(name.as_str()))
         })
         .transpose()?;
     let replace = replaces(input.metadata_directive.as_ref())?;

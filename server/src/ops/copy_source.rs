@@ -2,11 +2,12 @@
 //! conditions hold.
 //!
 //! The access check sees the destination only, so the source is authorised here: it must be the tenant's own, also where
-//! anyone may read it.
+//! anyone may read it. Errors about it name it, not the destination.
 //!
 //! The header is parsed again, because `s3s` is laxer than S3: it lets escapes pass that are none, and takes a `+` for
 //! itself, where S3 takes it for a space. A `?` begins the version; in a key it is written `%3F`.
 
+use crate::address::Address;
 use crate::attributes::refuse;
 use crate::conditions::{self, Names, Verdict};
 use crate::context::RequestContext;
@@ -33,6 +34,21 @@ pub async fn find(door: &Door, context: &RequestContext, headers: &HeaderMap) ->
         return Err(s3_error!(InvalidArgument, "there is not one copy source"));
     };
     let source = Named::parse(value.as_bytes())?;
+    let found = object(door, context, headers, &source).await;
+    found.inspect_err(|_| {
+        context.set_subject(Address {
+            bucket: Some(source.bucket),
+            key: Some(source.key),
+        });
+    })
+}
+
+async fn object(
+    door: &Door,
+    context: &RequestContext,
+    headers: &HeaderMap,
+    source: &Named,
+) -> S3Result<Object> {
     let bucket = door.bucket(context, &source.bucket)?;
     if let Some(owner) = headers.get("x-amz-source-expected-bucket-owner")
         && owner.as_bytes() != bucket.tenant.to_string().as_bytes()

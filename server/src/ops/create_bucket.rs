@@ -9,6 +9,7 @@
 use crate::attributes::refuse;
 use crate::context::RequestContext;
 use crate::door::Door;
+use http::HeaderMap;
 use moraine_engine::Error;
 use s3s::dto::{CreateBucketConfiguration, CreateBucketInput, CreateBucketOutput, ObjectOwnership};
 use s3s::{S3Request, S3Result, s3_error};
@@ -44,6 +45,7 @@ pub async fn run(
         return Err(door.failed(context)(Error::BucketExists { same_tenant }));
     }
     refuse(&request.headers, &NOT_IMPLEMENTED)?;
+    check_namespace(&request.headers)?;
     check_acl(input.acl.as_ref().map(|acl| acl.as_str()))?;
     if input.object_lock_enabled_for_bucket == Some(true) {
         return Err(s3_error!(NotImplemented, "object lock is not implemented"));
@@ -63,6 +65,17 @@ pub async fn run(
 fn is_reserved(name: &str) -> bool {
     RESERVED_PREFIXES.iter().any(|it| name.starts_with(it))
         || RESERVED_SUFFIXES.iter().any(|it| name.ends_with(it))
+}
+
+/// There is one namespace of buckets, which S3 calls the global one.
+fn check_namespace(headers: &HeaderMap) -> S3Result<()> {
+    match headers.get("x-amz-bucket-namespace") {
+        Some(value) if !matches!(value.as_bytes(), b"" | b"global") => Err(s3_error!(
+            NotImplemented,
+            "a namespace of an account's own is not implemented"
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn check_acl(acl: Option<&str>) -> S3Result<()> {

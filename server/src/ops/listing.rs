@@ -200,12 +200,7 @@ pub fn next_marker(page: &ListPage) -> Option<Vec<u8>> {
 /// Who owns all that the request may see: its tenant.
 pub fn owner(door: &Door, context: &RequestContext) -> S3Result<Owner> {
     let tenant = context.tenant().ok_or_else(|| s3_error!(AccessDenied))?;
-    let name = door
-        .store
-        .tenants()
-        .into_iter()
-        .find(|it| it.id == tenant)
-        .map(|it| it.name);
+    let name = door.store.tenant(tenant).map(|it| it.name);
     Ok(Owner {
         display_name: name,
         id: Some(tenant.to_string()),

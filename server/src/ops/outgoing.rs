@@ -1,5 +1,6 @@
 //! What GetObject and HeadObject share: which object, whether its conditions hold, and which part of it.
 
+use super::upload_part::part_number;
 use crate::attributes::DEFAULT_CONTENT_TYPE;
 use crate::checksum::{self, Algorithm};
 use crate::conditions::{self, Verdict};
@@ -16,6 +17,13 @@ use moraine_engine::{Checksum, Object};
 use s3s::dto::{ChecksumType, ETag, StorageClass};
 use s3s::{S3Error, S3Result, s3_error};
 use std::ops::Range;
+
+/// The key that a client would have encrypted an object with. No object is encrypted.
+const KEYS: [&str; 3] = [
+    "x-amz-server-side-encryption-customer-algorithm",
+    "x-amz-server-side-encryption-customer-key",
+    "x-amz-server-side-encryption-customer-key-md5",
+];
 
 /// An object and the part of it that is asked for.
 pub struct Selected {
@@ -38,12 +46,20 @@ impl Selected {
         part: Option<i32>,
     ) -> S3Result<Self> {
         let bucket = door.bucket(context, bucket)?;
+        // Of numbers that can be, the object tells whether it has them; others are refused whatever it has.
+        part.map(part_number).transpose()?;
         versions::check(version)?;
         let object = door
             .store
             .head(bucket.id, key.as_bytes())
             .await
             .map_err(door.failed(context))?;
+        if KEYS.iter().any(|name| headers.contains_key(*name)) {
+            return Err(s3_error!(
+                InvalidRequest,
+                "The encryption parameters are not applicable to this object."
+            ));
+        }
         match conditions::judge(headers, &object.etag, object.modified_ms) {
             Verdict::Proceed => {}
             Verdict::NotModified => return Err(not_modified(&object)),

@@ -29,8 +29,8 @@ impl Plan {
                 )),
             };
         };
-        let algorithm = Algorithm::by_name(name)
-            .ok_or_else(|| s3_error!(InvalidRequest, "unknown checksum algorithm"))?;
+        let algorithm =
+            Algorithm::by_name(name).ok_or_else(|| checksum::unknown_algorithm(name))?;
         let composite = match kind {
             None => algorithm != Algorithm::Crc64Nvme,
             Some(ChecksumType::COMPOSITE) => true,
@@ -72,6 +72,31 @@ impl Plan {
             algorithm,
             composite: stored.composite,
         })
+    }
+
+    /// The plan behind a checksum that only the completion tells of: `kind` is the type that its headers say, if they do.
+    /// A value that ends in `-N` is composite, another is what is usual for the algorithm.
+    pub fn from_completion(
+        algorithm: Algorithm,
+        value: &str,
+        kind: Option<&str>,
+    ) -> S3Result<Option<Self>> {
+        let crc = matches!(
+            algorithm,
+            Algorithm::Crc32 | Algorithm::Crc32c | Algorithm::Crc64Nvme
+        );
+        let usual = if crc && !value.contains('-') {
+            ChecksumType::FULL_OBJECT
+        } else {
+            ChecksumType::COMPOSITE
+        };
+        Self::from_request(Some(algorithm.name()), kind.or(Some(usual)))
+    }
+
+    /// Whether `value` is what a client may call `checksum`: S3 takes a composite one also without the number of parts.
+    pub fn accepts(self, checksum: &Checksum, value: &str) -> bool {
+        let plain = checksum.value.split('-').next();
+        value == checksum.value || self.composite && plain == Some(value)
     }
 
     /// Whether the value is of the whole object.

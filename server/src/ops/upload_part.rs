@@ -13,9 +13,10 @@ use s3s::dto::{UploadPartInput, UploadPartOutput};
 use s3s::{S3Request, S3Result, s3_error};
 
 /// The keys of encryption that a client would have to hand over.
-pub const NOT_IMPLEMENTED: [&str; 2] = [
+pub const NOT_IMPLEMENTED: [&str; 3] = [
     "x-amz-server-side-encryption-customer-algorithm",
     "x-amz-server-side-encryption-customer-key",
+    "x-amz-server-side-encryption-customer-key-md5",
 ];
 
 /// Answers the request.

@@ -157,6 +157,16 @@ async fn a_rotated_key_is_replaced_at_once_or_kept() {
 }
 
 #[tokio::test]
+async fn an_id_means_its_bucket_whatever_others_are_named() {
+    let server = TestServer::start().await;
+    let id = server.media.id.to_string();
+    let new = json!({"name": id, "tenant": "two"});
+    assert_eq!(post(&server, "/v1/buckets", new).await.0, 201);
+    let (_, shown) = get(&server, &format!("/v1/buckets/{id}")).await;
+    assert_eq!(shown["name"], "media");
+}
+
+#[tokio::test]
 async fn a_key_of_another_store_is_taken_over() {
     let server = TestServer::start().await;
     let own =

@@ -218,3 +218,27 @@ async fn listings_find_what_lies_behind_ten_thousand_deleted_names() {
         assert_eq!(root.get("IsTruncated"), Some("false"));
     }
 }
+
+#[tokio::test]
+async fn keys_may_be_written_with_references() {
+    let server = TestServer::start().await;
+    let key = "a\u{1f600}\u{10ffff}&#128512;";
+    put(&server, key).await;
+    put(&server, "other").await;
+    let written = "<Object><Key>a&#128512;&#x10FFFF;&amp;#128512;</Key></Object>";
+    let root = delete(&server, written, false).await;
+    assert_eq!(root.texts("Deleted", "Key"), [key]);
+    let gone = server.client().get(&format!("/media/{}", path(key))).await;
+    gone.is(404, "NoSuchKey");
+    assert!(server.holds("other").await);
+    // Digests and the signature are of what was sent.
+    let sent = body("<Object><Key>other&#128512;</Key></Object>", false);
+    let meant = body("<Object><Key>other\u{1f600}</Key></Object>", false);
+    let wrong = request(&server.client(), &sent);
+    let wrong = wrong.header("x-amz-checksum-crc32", &crc32(meant.as_bytes()));
+    wrong.send().await.is(400, "BadDigest");
+    let sha256 = crate::client::sha256(meant.as_bytes());
+    let wrong = request(&server.client(), &sent).content_sha256(&sha256);
+    let answer = wrong.send().await;
+    answer.is(400, "XAmzContentSHA256Mismatch");
+}

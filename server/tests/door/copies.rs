@@ -313,7 +313,7 @@ async fn a_checksum_that_is_asked_for_is_computed_or_kept() {
     assert_eq!(again.send().await.element("ChecksumSHA256"), Some(expected));
     assert_eq!(server.store.stats().bytes_out, read);
     let unknown = copy(&server, "media/sum", "/media/x").header("x-amz-checksum-algorithm", "MD4");
-    unknown.send().await.is(400, "InvalidRequest");
+    unknown.send().await.is(501, "NotImplemented");
 }
 
 #[tokio::test]
@@ -359,4 +359,45 @@ async fn a_long_copy_answers_before_it_ends() {
     // What can be known at once is said with its status.
     let missing = copy(&server, "media/missing", "/media/b").send().await;
     missing.is(404, "NoSuchKey");
+}
+
+#[tokio::test]
+async fn a_source_that_is_not_there_is_named() {
+    let server = TestServer::start().await;
+    let id = begin(&server, &[]).await;
+    let part = format!("/media/big?partNumber=1&uploadId={id}");
+    for target in ["/media/k", part.as_str()] {
+        let answer = copy(&server, "nobkt/none", target).send().await;
+        answer.is(404, "NoSuchBucket");
+        assert_eq!(answer.element("BucketName").as_deref(), Some("nobkt"));
+        let answer = copy(&server, "media/none", target).send().await;
+        answer.is(404, "NoSuchKey");
+        assert_eq!(answer.element("Key").as_deref(), Some("none"));
+    }
+    let answer = copy(&server, "media/none", "/nobkt/k").send().await;
+    answer.is(404, "NoSuchBucket");
+    assert_eq!(answer.element("BucketName").as_deref(), Some("nobkt"));
+}
+
+#[tokio::test]
+async fn results_of_copies_are_in_the_namespace() {
+    let root = "Result xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><";
+    for silence_max in [Limits::default().silence_max, Duration::ZERO] {
+        let limits = Limits {
+            silence_max,
+            ..Limits::default()
+        };
+        let server = TestServer::with(limits).await;
+        rich(&server, "/media/a").await;
+        let id = begin(&server, &[]).await;
+        let part = format!("/media/big?partNumber=1&uploadId={id}");
+        for target in ["/media/k", part.as_str()] {
+            let answer = copy(&server, "media/a", target).send().await;
+            assert!(
+                answer.complete && answer.text().contains(root),
+                "{}",
+                answer.text()
+            );
+        }
+    }
 }

@@ -167,7 +167,7 @@ const OF_RUBY: [(&str, Expected); 19] = [
         "PUT /b/new%20key%2B%C3%A9.jpg",
         Expected {
             texts: &[
-                "<CopyObjectResult>",
+                "<CopyObjectResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">",
                 "5eb63bbbe01eeed093cb22bb8f5acdc3",
                 "<LastModified>2026-11-22T02:4",
             ],

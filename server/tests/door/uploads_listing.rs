@@ -177,7 +177,7 @@ async fn parts_are_listed_by_number_in_pages() {
     let begin = server.client().request("POST", "/media/k?uploads");
     let begin = begin
         .header("x-amz-checksum-algorithm", "CRC32")
-        .header("x-amz-storage-class", "GLACIER");
+        .header("x-amz-storage-class", "GLACIER_IR");
     let id = begin.send().await.element("UploadId").unwrap();
     for number in [2, 10_000, 1, 7] {
         put_part(&server, &id, number, format!("part {number}").as_bytes()).await;
@@ -191,7 +191,7 @@ async fn parts_are_listed_by_number_in_pages() {
         ("Bucket", "media"),
         ("Key", "k"),
         ("UploadId", &id),
-        ("StorageClass", "GLACIER"),
+        ("StorageClass", "GLACIER_IR"),
         ("ChecksumAlgorithm", "CRC32"),
         ("ChecksumType", "COMPOSITE"),
         ("IsTruncated", "false"),

@@ -1,13 +1,18 @@
 //! `admin.token` and `admin.url`, as the server writes them.
+//!
+//! The server holds a lock on `admin.url` for as long as it serves. The kernel lets it go with the process, however that
+//! ends: an address without a lock was left by a server that was killed, and nobody shows the token to whoever listens
+//! there now. The lock on the data directory would not tell: `fsck` holds it too, and a server that still starts.
 
 use crate::failure::Failure;
 use crate::welcome::reachable;
 use moraine_engine::{Secret, Store};
 use std::fmt::Write;
+use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The file that holds the token.
 pub const TOKEN_FILE: &str = "admin.token";
@@ -78,19 +83,58 @@ fn made(store: &Store) -> Option<Secret> {
     }
 }
 
-/// Says where the server can be reached from this machine. Where that cannot be written, commands need `--admin`.
-pub fn announce(store: &Store, admin: SocketAddr) {
-    let url = format!("http://{}\n", reachable(admin));
-    if let Err(error) = store.replace_side_file(URL_FILE, url.as_bytes()) {
-        tracing::error!(%error, "the address of the admin API cannot be written");
+/// An address that was announced; dropping it takes it back.
+#[derive(Debug)]
+pub struct Announced {
+    path: PathBuf,
+    /// Holds the lock.
+    _locked: File,
+}
+
+impl Drop for Announced {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_file(&self.path) {
+            let file = self.path.display();
+            tracing::warn!(%file, %error, "the address of the admin API stays behind");
+        }
     }
 }
 
-/// Takes the address back once the server has stopped, so that nobody shows the token to whoever listens there next.
-pub fn retract(data: &Path) {
+/// Says where the server can be reached from this machine. Where that cannot be written, commands need `--admin`.
+pub fn announce(store: &Store, data: &Path, admin: SocketAddr) -> Option<Announced> {
+    let url = format!("http://{}\n", reachable(admin));
+    if let Err(error) = store.replace_side_file(URL_FILE, url.as_bytes()) {
+        tracing::error!(%error, "the address of the admin API cannot be written");
+        return None;
+    }
     let path = data.join(URL_FILE);
-    if let Err(error) = std::fs::remove_file(&path) {
-        tracing::warn!(file = %path.display(), %error, "the address of the admin API stays behind");
+    // The file is new: who else locks it only looks, for a moment.
+    match File::open(&path).and_then(|file| file.lock().map(|()| file)) {
+        Ok(locked) => Some(Announced {
+            path,
+            _locked: locked,
+        }),
+        Err(error) => {
+            tracing::error!(%error, "the address of the admin API cannot be locked: commands need --admin");
+            None
+        }
+    }
+}
+
+/// The address that a running server announced; `None` if none runs, whatever one that was killed left behind.
+pub fn announced(data: &Path) -> std::io::Result<Option<String>> {
+    let file = match File::open(data.join(URL_FILE)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(None),
+        Err(TryLockError::WouldBlock) => {
+            let url = std::io::read_to_string(file)?;
+            Ok(Some(url.trim().to_owned()))
+        }
+        Err(TryLockError::Error(error)) => Err(error),
     }
 }
 
@@ -166,14 +210,33 @@ mod tests {
     fn the_address_is_one_that_this_machine_can_reach() {
         let (folder, store) = Folder::new("announce");
         let said = |admin: &str| {
-            announce(&store, admin.parse().unwrap());
-            std::fs::read_to_string(folder.0.join(URL_FILE)).unwrap()
+            let held = announce(&store, &folder.0, admin.parse().unwrap());
+            assert_eq!(folder.mode(URL_FILE), 0o600);
+            let url = announced(&folder.0).unwrap();
+            assert!(held.is_some());
+            url.unwrap()
         };
-        assert_eq!(said("0.0.0.0:8901"), "http://127.0.0.1:8901\n");
-        assert_eq!(said("[::]:8901"), "http://[::1]:8901\n");
-        assert_eq!(said("10.0.0.1:99"), "http://10.0.0.1:99\n");
-        assert_eq!(folder.mode(URL_FILE), 0o600);
-        retract(&folder.0);
+        assert_eq!(said("0.0.0.0:8901"), "http://127.0.0.1:8901");
+        assert_eq!(said("[::]:8901"), "http://[::1]:8901");
+        assert_eq!(said("10.0.0.1:99"), "http://10.0.0.1:99");
         assert!(!folder.0.join(URL_FILE).exists());
+    }
+
+    #[test]
+    fn an_address_that_was_left_behind_counts_for_nothing() {
+        let (folder, store) = Folder::new("left-behind");
+        assert_eq!(announced(&folder.0).unwrap(), None);
+        store
+            .replace_side_file(URL_FILE, b"http://127.0.0.1:8901\n")
+            .unwrap();
+        // The store is open, and so its lock is held: that says nothing about the address.
+        assert_eq!(announced(&folder.0).unwrap(), None);
+        let held = announce(&store, &folder.0, "127.0.0.1:99".parse().unwrap());
+        assert_eq!(
+            announced(&folder.0).unwrap().as_deref(),
+            Some("http://127.0.0.1:99")
+        );
+        drop(held);
+        assert_eq!(announced(&folder.0).unwrap(), None);
     }
 }

@@ -1,8 +1,8 @@
 //! Which server a command talks to, and with which token: found in the data directory unless told otherwise.
 
-use super::files::{TOKEN_FILE, URL_FILE, is_token};
+use super::files::{self, TOKEN_FILE, URL_FILE, is_token};
 use crate::failure::Failure;
-use crate::settings::DEFAULT_DATA;
+use crate::settings::{DEFAULT_DATA, data_parser, path_parser, said};
 use hyper::Uri;
 use moraine_engine::Secret;
 use std::io::ErrorKind;
@@ -12,13 +12,13 @@ use std::path::{Path, PathBuf};
 #[derive(clap::Args, Debug)]
 pub struct Flags {
     /// The data directory of the running server, in which its address and token are found
-    #[arg(long, value_name = "DIR", env = "MORAINE_DATA", default_value = DEFAULT_DATA)]
+    #[arg(long, value_name = "DIR", env = "MORAINE_DATA", default_value = DEFAULT_DATA, value_parser = data_parser())]
     data: PathBuf,
     /// The server's admin address, such as http://127.0.0.1:8901 [default: what DIR/admin.url says]
     #[arg(long, value_name = "URL", env = "MORAINE_ADMIN_URL")]
     admin: Option<String>,
     /// A file that holds the server's token [default: DIR/admin.token]
-    #[arg(long, value_name = "FILE", env = "MORAINE_ADMIN_TOKEN_FILE")]
+    #[arg(long, value_name = "FILE", env = "MORAINE_ADMIN_TOKEN_FILE", value_parser = path_parser())]
     token_file: Option<PathBuf>,
     /// Print one JSON object instead of text
     #[arg(long)]
@@ -43,17 +43,16 @@ pub struct Target {
 impl Target {
     /// The server that the flags mean.
     pub fn find(flags: &Flags) -> Result<Self, Failure> {
-        if flags.admin.is_none() || flags.token_file.is_none() {
-            check_data(&flags.data)?;
+        let data = &flags.data;
+        let (admin, token_file) = (said(flags.admin.clone()), said(flags.token_file.clone()));
+        if admin.is_none() || token_file.is_none() {
+            check_data(data)?;
         }
-        let url = match &flags.admin {
-            Some(url) => url.clone(),
-            None => read_url(&flags.data)?,
+        let url = match admin {
+            Some(url) => url,
+            None => read_url(data)?,
         };
-        let token_file = match &flags.token_file {
-            Some(file) => file.clone(),
-            None => flags.data.join(TOKEN_FILE),
-        };
+        let token_file = token_file.unwrap_or_else(|| data.join(TOKEN_FILE));
         let (host, port, authority) = parse(&url)?;
         Ok(Self {
             host,
@@ -78,14 +77,13 @@ fn check_data(data: &Path) -> Result<(), Failure> {
 }
 
 fn read_url(data: &Path) -> Result<String, Failure> {
-    let path = data.join(URL_FILE);
-    match std::fs::read_to_string(&path) {
-        Ok(url) => Ok(url.trim().to_owned()),
-        Err(error) if error.kind() == ErrorKind::NotFound => Err(Failure::new(format!(
-            "no server runs on {}: start `moraine serve` first",
+    match files::announced(data) {
+        Ok(Some(url)) => Ok(url),
+        Ok(None) => Err(Failure::new(format!(
+            "the server is not running on {}: start `moraine serve` first",
             data.display()
         ))),
-        Err(error) => Err(unreadable(&path, &error)),
+        Err(error) => Err(unreadable(&data.join(URL_FILE), &error)),
     }
 }
 
@@ -163,7 +161,8 @@ mod tests {
     fn a_folder_without_a_store_is_named() {
         let flags = Flags {
             data: "/nowhere/moraine-data".into(),
-            admin: None,
+            // Empty, as `MORAINE_ADMIN_URL=` leaves it: as if it were not there.
+            admin: Some(String::new()),
             token_file: None,
             json: false,
         };

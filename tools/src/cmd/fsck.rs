@@ -2,7 +2,7 @@
 
 use crate::bytes::Amount;
 use crate::failure::{Outcome, printed};
-use crate::settings::DEFAULT_DATA;
+use crate::settings::{DEFAULT_DATA, data_parser};
 use moraine_engine::fsck::{self, Finding, Progress, Report};
 use serde_json::json;
 use std::io::{self, IsTerminal, Write};
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 #[derive(clap::Args)]
 pub struct Args {
     /// The data directory
-    #[arg(long, value_name = "DIR", env = "MORAINE_DATA", default_value = DEFAULT_DATA)]
+    #[arg(long, value_name = "DIR", env = "MORAINE_DATA", default_value = DEFAULT_DATA, value_parser = data_parser())]
     data: PathBuf,
     /// Print one JSON object instead of text
     #[arg(long)]

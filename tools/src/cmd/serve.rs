@@ -60,7 +60,8 @@ async fn serve(store: Store, settings: Settings, chosen: Option<ChosenKey>) -> R
     let server = Server::bind(store.clone(), config)
         .await
         .map_err(|error| Failure::new(error.to_string()))?;
-    files::announce(&store, server.admin_address());
+    // Taken back when this ends, however it does.
+    let _announced = files::announce(&store, &settings.data, server.admin_address());
     let set_up = setup::complete(&store, chosen).await?;
     let text = welcome::text(
         server.address(),
@@ -71,6 +72,5 @@ async fn serve(store: Store, settings: Settings, chosen: Option<ChosenKey>) -> R
     let mut out = std::io::stdout();
     printed(out.write_all(text.as_bytes()).and_then(|()| out.flush()))?;
     let ended = server.run(signals.stop_asked()).await;
-    files::retract(&settings.data);
     ended.map_err(|error| Failure::new(error.to_string()))
 }

@@ -3,10 +3,12 @@
 use crate::place;
 use crate::run::{self, Done};
 use std::fs;
+use std::io::IsTerminal;
 use std::process::{Command, Stdio};
 
 /// Debian packages, and what each is for.
-const DEBIAN: [(&str, &str); 14] = [
+const DEBIAN: [(&str, &str); 15] = [
+    ("g++", "builds libFuzzer, which attacks the parsers"),
     ("ffmpeg", "makes the videos of the corpus"),
     ("imagemagick", "makes a part of its pictures"),
     (
@@ -32,23 +34,23 @@ const DEBIAN: [(&str, &str); 14] = [
     ("ruby-aws-sdk-s3", "another: the SDK that Mastodon uses"),
 ];
 
-/// What brings Node.js where there is none: a machine may have a newer one than Debian's.
-const NODE: [(&str, &str); 2] = [
-    ("nodejs", "runs the AWS SDK for JavaScript"),
-    ("npm", "installs it"),
-];
+/// What brings npm where there is none: a machine may have a newer one than Debian's. It brings Node.js itself, of the
+/// version that the lock file names, so that Debian's, which is too old for the SDK, need not run it.
+const NPM: (&str, &str) = ("npm", "installs the AWS SDK for JavaScript and its Node.js");
 
 /// The folder of `package.json` and its lock file.
 const NODE_PACKAGES: &str = "tools/clients/node";
+
+/// No questions of packages.
+const QUIETLY: &str = "DEBIAN_FRONTEND=noninteractive";
 
 /// What goes into the Python environment; the file says what each package is for.
 const REQUIREMENTS: &str = "tools/clients/requirements.txt";
 
 /// Everything, quickly if it is there already.
 pub fn everything() -> Done {
-    let found = ["node", "npm"].into_iter().all(is_program);
-    let node: &[_] = if found { &[] } else { &NODE };
-    debian(DEBIAN.iter().chain(node))?;
+    let npm = (!is_program("npm")).then_some(&NPM);
+    debian(DEBIAN.iter().chain(npm))?;
     python()?;
     javascript()
 }
@@ -95,7 +97,7 @@ fn is_program(name: &str) -> bool {
     command.status().is_ok_and(|status| status.success())
 }
 
-/// `apt-get`, with `sudo` for whoever is not root.
+/// `apt-get`, with `sudo` for whoever is not root. It asks for a password only where somebody can give one.
 fn apt<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command {
     let root = Command::new("id")
         .arg("-u")
@@ -103,7 +105,11 @@ fn apt<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command {
         .is_ok_and(|id| id.stdout == b"0\n");
     let mut command = run::program(if root { "apt-get" } else { "sudo" });
     if !root {
-        command.args(["-n", "apt-get"]);
+        if !std::io::stdin().is_terminal() {
+            command.arg("-n");
+        }
+        // `sudo` hands no environment on.
+        command.args(["env", QUIETLY, "apt-get"]);
     }
     command
         .args(arguments)
@@ -173,4 +179,20 @@ fn javascript() -> Done {
     ]);
     run::finish(npm)?;
     fs::write(&stamp, wanted).map_err(|error| format!("{}: {error}", stamp.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_readme_names_every_package() {
+        let readme = fs::read_to_string(place::root().join("README.md")).unwrap();
+        let words: Vec<&str> = readme
+            .split(|c: char| c.is_whitespace() || c == '`')
+            .collect();
+        for (package, _) in DEBIAN.iter().chain([&NPM]) {
+            assert!(words.contains(package), "README.md does not name {package}");
+        }
+    }
 }

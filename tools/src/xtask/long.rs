@@ -1,5 +1,7 @@
-//! `cargo xtask long`: the random tests again and again on seeds that nobody has run yet, until the time is up.
+//! `cargo xtask long`: the random tests again and again on seeds that nobody has run yet, until the time is up: the bars of
+//! the engine, the model of the door, kills and sessions of real clients, and the fuzz targets.
 
+use crate::fuzz;
 use crate::install;
 use crate::run::{self, Done};
 use crate::steps::RELEASE;
@@ -19,6 +21,8 @@ pub struct Args {
 
 /// Seeds between two passes: more than a pass uses at any scale that fits into a day.
 const SEEDS_PER_PASS: u64 = 1 << 32;
+/// For each fuzz target, in each pass. What it finds new it keeps for the next pass, in `target/`.
+const FUZZ_SECONDS: u64 = 30;
 
 /// Stops at the first failure, which is printed with the line that repeats it.
 pub fn run(args: &Args) -> Done {
@@ -33,8 +37,10 @@ pub fn run(args: &Args) -> Done {
     let started = Instant::now();
     let mut passes = 0_u64;
     while started.elapsed() < length {
-        run::finish(bars(seed, args.scale))?;
+        run::finish(models(seed, args.scale))?;
         run::finish(kills(seed))?;
+        run::finish(sessions(seed))?;
+        fuzz::everything(FUZZ_SECONDS)?;
         seed = seed.wrapping_add(SEEDS_PER_PASS);
         passes += 1;
         println!(
@@ -45,14 +51,15 @@ pub fn run(args: &Args) -> Done {
     Ok(())
 }
 
-fn bars(seed: u64, scale: u32) -> Command {
+/// The bars of the engine and the model of the door: both read the variables.
+fn models(seed: u64, scale: u32) -> Command {
     let arguments = [
         "nextest",
         "run",
         "--workspace",
         "--all-features",
         "-E",
-        "binary(bars)",
+        "binary(bars) or (binary(model) and test(/random/))",
     ];
     let mut command = run::cargo(&arguments);
     command.env("MORAINE_SEED_BASE", seed.to_string());
@@ -76,4 +83,9 @@ fn kills(seed: u64) -> Command {
             &seed.to_string(),
         ],
     )
+}
+
+fn sessions(seed: u64) -> Command {
+    let seed = seed.to_string();
+    run::client("sessions.py", &["--sessions", "1000", "--seed", &seed])
 }

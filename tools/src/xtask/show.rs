@@ -46,7 +46,7 @@ const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "names-10m-redb",
-        what: "the same in the engine that lost the comparison (about 10 minutes)",
+        what: "the same with redb, to which fjall is preferred (about 10 minutes)",
         command: || run::cargo(&names("redb")),
     },
 ];
@@ -72,7 +72,7 @@ const fn names(engine: &'static str) -> [&'static str; 11] {
 pub fn run(args: &Args) -> Done {
     if args.name == "list" {
         for scenario in SCENARIOS {
-            println!("{:12} {}", scenario.name, scenario.what);
+            println!("{:14} {}", scenario.name, scenario.what);
         }
         return Ok(());
     }

@@ -75,8 +75,8 @@ pub const STEPS: &[Step] = &[
     step("roundtrip", "awscli and boto3: the corpus in and out, byte for byte", Work::Clients(
         &[("roundtrip.py", &[])],
     )),
-    step("awscli", "the AWS command line, Debian's and the newest, over http and TLS", Work::Clients(
-        &[("with_awscli.py", &[])],
+    step("awscli", "the AWS command line, Debian's and PyPI's, and the framing of newer ones, over http and TLS", Work::Clients(
+        &[("with_awscli.py", &[]), ("like_awscli.py", &[])],
     )),
     step("boto3", "boto3, over http and TLS", Work::Clients(&[("with_boto3.py", &[])])),
     step("rclone", "rclone, over http and TLS", Work::Clients(&[("with_rclone.py", &[])])),
@@ -84,7 +84,9 @@ pub const STEPS: &[Step] = &[
     step("restic", "restic, over http and TLS", Work::Clients(&[("with_restic.py", &[])])),
     step("minio", "minio-py, over http and TLS", Work::Clients(&[("with_minio.py", &[])])),
     step("node", "the AWS SDK for JavaScript as Misskey and PeerTube use it", Work::Clients(&[("with_node.py", &[])])),
-    step("ruby", "the AWS SDK for Ruby as Mastodon calls it", Work::Clients(&[("with_ruby.py", &[])])),
+    step("ruby", "the AWS SDK for Ruby as Mastodon calls it, and the framing of newer ones", Work::Clients(
+        &[("with_ruby.py", &[]), ("like_ruby.py", &[])],
+    )),
     step("clean-up", "5,000 keys removed by batches", Work::Clients(&[("clean_up.py", &["--keys", "5000"])])),
     step("kill", "kill -9 under load, 20 times", Work::Clients(&[("kill.py", &["--rounds", "20"])])),
     step("sessions", "1,000 random sessions of boto3 against a model, with restarts and kills", Work::Clients(

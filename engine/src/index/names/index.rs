@@ -154,23 +154,23 @@ impl NameIndex {
         list::list(self.kv.as_ref(), bucket, Space::Reserved, &query)
     }
 
-    /// Every row of the catalog, in the order of the keys.
-    pub fn catalog(&self) -> Result<Vec<(NameKey, NameRow)>> {
+    /// Visits every row of the catalog, in the order of the keys; those of deleted entries too.
+    pub fn catalog(&self, visit: &mut dyn FnMut(NameKey, NameRow)) -> Result<()> {
         let bucket = BucketId(0);
-        let mut rows = Vec::new();
         let mut query = ListQuery {
             limit: list::ROWS_SCANNED_MAX,
             ..ListQuery::default()
         };
         loop {
             let page = list::list(self.kv.as_ref(), bucket, Space::Catalog, &query)?;
-            rows.extend(page.entries.into_iter().filter_map(|entry| match entry {
-                ListEntry::Key { key, row } => Some((NameKey { bucket, key }, row)),
-                ListEntry::Prefix(_) => None,
-            }));
+            for entry in page.entries {
+                if let ListEntry::Key { key, row } = entry {
+                    visit(NameKey { bucket, key }, row);
+                }
+            }
             match page.next {
                 Some(next) => query.start = next,
-                None => return Ok(rows),
+                None => return Ok(()),
             }
         }
     }
@@ -210,6 +210,17 @@ impl NameIndex {
     pub fn usage(&self, bucket: BucketId) -> Usage {
         let current = self.current.lock();
         current.usage.get(&bucket).copied().unwrap_or_default()
+    }
+
+    /// What these buckets hold together.
+    pub fn usage_of(&self, buckets: &[BucketId]) -> Usage {
+        let current = self.current.lock();
+        let known = buckets.iter().filter_map(|it| current.usage.get(it));
+        known.fold(Usage::default(), |sum, usage| Usage {
+            names: sum.names.saturating_add(usage.names),
+            bytes: sum.bytes.saturating_add(usage.bytes),
+            upload_bytes: sum.upload_bytes.saturating_add(usage.upload_bytes),
+        })
     }
 
     /// Whether a bucket holds live names. Uploads that are not complete do not count.

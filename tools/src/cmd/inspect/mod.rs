@@ -8,7 +8,7 @@ mod segments;
 mod superblock;
 
 use crate::failure::{Failure, Outcome, printed};
-use crate::settings::DEFAULT_DATA;
+use crate::settings::{DEFAULT_DATA, data_parser};
 use crate::sheet::Sheet;
 use clap::Subcommand;
 use moraine_engine::inspect::Inspector;
@@ -21,7 +21,7 @@ use std::process::ExitCode;
 #[derive(clap::Args)]
 pub struct Args {
     /// The data directory
-    #[arg(long, global = true, value_name = "DIR", env = "MORAINE_DATA", default_value = DEFAULT_DATA)]
+    #[arg(long, global = true, value_name = "DIR", env = "MORAINE_DATA", default_value = DEFAULT_DATA, value_parser = data_parser())]
     data: PathBuf,
     /// Print one JSON object instead of text
     #[arg(long, global = true)]
