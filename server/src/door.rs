@@ -41,7 +41,7 @@ impl Door {
             metrics,
             config,
             copies: ops::copying::turns(),
-            listings: listings,
+            listings,
             completions: Arc::default(),
         }
     }
