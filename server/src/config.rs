@@ -79,6 +79,8 @@ pub struct Limits {
     pub send_rate_min: u64,
     /// How long a body may wait for memory on its way in, and for the store to take it.
     pub memory_wait: Duration,
+    /// How long a body that comes slowly may hold its share of the memory for chunks or XML while others wait for some.
+    pub held_max: Duration,
     /// How long the next bytes of an answer may wait for memory and for the disk.
     pub read_wait: Duration,
     /// How long the completion of an upload may work before its answer begins: some clients give up after 5 s of
@@ -144,6 +146,7 @@ impl Default for Limits {
             send_idle: Duration::from_secs(60),
             send_rate_min: 1024,
             memory_wait: Duration::from_secs(10),
+            held_max: Duration::from_secs(10),
             read_wait: Duration::from_secs(30),
             silence_max: Duration::from_secs(2),
             drain: Duration::from_secs(30),

@@ -23,21 +23,31 @@ pub const DELETE_MANY_MAX: usize = 1_000;
 /// A key to delete, and what must hold for it.
 pub type Deletion = (Vec<u8>, Condition);
 
-/// A name that is to be deleted: its lock, and what it means until then.
+/// A name that is to be deleted: its lock, what it means until then, and which deletion takes it away.
 struct Doomed {
     guard: Option<KeyGuard>,
     object: Option<Object>,
+    by: Option<usize>,
+}
+
+/// What is to be done for one deletion.
+enum Sentence {
+    Nothing,
+    /// Nothing if that earlier deletion of the same key succeeds; else it has failed like that one.
+    After(usize),
+    Append(Item),
 }
 
 /// What became of one deletion.
 enum Fate {
     Decided(Result<bool>),
+    After(usize),
     Queued(oneshot::Receiver<Result<Placed>>),
 }
 
 impl Store {
     /// Deletes keys, each as [`Store::delete`] would; what became of each, in their order. A key that is there twice is
-    /// deleted by the first whose condition holds. When this returns, the deletions are durable.
+    /// deleted by the first whose condition holds; where that fails, the later ones fail with it. When this returns, the deletions are durable.
     ///
     /// # Errors
     /// For a key, those of [`Store::delete`]. For all: [`Error::NoSuchBucket`], [`Error::Poisoned`],
@@ -63,14 +73,16 @@ impl Store {
         let mut items = Vec::new();
         let fates: Vec<Fate> = deletions
             .into_iter()
+            .enumerate()
             .map(
-                |(key, condition)| match self.doom(&mut doomed, key, &condition) {
-                    Ok(Some(item)) => {
+                |(index, (key, condition))| match self.doom(&mut doomed, index, key, &condition) {
+                    Ok(Sentence::Append(item)) => {
                         let (item, receipt) = item.with_receipt();
                         items.push(item);
                         Fate::Queued(receipt)
                     }
-                    Ok(None) => Fate::Decided(Ok(false)),
+                    Ok(Sentence::After(earlier)) => Fate::After(earlier),
+                    Ok(Sentence::Nothing) => Fate::Decided(Ok(false)),
                     Err(error) => Fate::Decided(Err(error)),
                 },
             )
@@ -79,10 +91,14 @@ impl Store {
         drop(doomed);
         // An inbox that is closed has told each item.
         let _ = self.shared.inbox.push(items);
-        let mut results = Vec::with_capacity(fates.len());
+        let mut results: Vec<Result<bool>> = Vec::with_capacity(fates.len());
         for fate in fates {
             results.push(match fate {
                 Fate::Decided(result) => result,
+                Fate::After(earlier) => match results.get(earlier) {
+                    Some(Err(error)) => Err(error.clone()),
+                    _ => Ok(false),
+                },
                 Fate::Queued(receipt) => {
                     let placed = receipt.await.unwrap_or(Err(Error::Closed));
                     placed.map(|_| true)
@@ -106,6 +122,7 @@ impl Store {
                 let nothing = Doomed {
                     guard: None,
                     object: None,
+                    by: None,
                 };
                 (key.clone(), nothing)
             })
@@ -124,23 +141,25 @@ impl Store {
         self.shared.lookup.run(look).await
     }
 
-    /// The tombstone of a key that is there and may go; it takes the key's lock along.
+    /// What the deletion with this index does to its key. A tombstone takes the key's lock along.
     fn doom(
         &self,
         doomed: &mut BTreeMap<NameKey, Doomed>,
+        index: usize,
         key: Result<NameKey>,
         condition: &Condition,
-    ) -> Result<Option<Item>> {
+    ) -> Result<Sentence> {
         let key = key?;
         let Some(found) = doomed.get_mut(&key) else {
-            return Ok(None);
+            return Ok(Sentence::Nothing);
         };
         condition.check_deletion(found.object.as_ref())?;
         if found.object.take().is_none() {
-            return Ok(None);
+            return Ok(found.by.map_or(Sentence::Nothing, Sentence::After));
         }
+        found.by = Some(index);
         let mut item = Item::new(self.shared.tombstone(&key));
         item.keep.extend(found.guard.take().map(Into::into));
-        Ok(Some(item))
+        Ok(Sentence::Append(item))
     }
 }

@@ -47,7 +47,7 @@ impl Supervision {
         Self {
             chunks,
             xml,
-            held_max: limits.memory_wait,
+            held_max: limits.held_max,
             pressed: Arc::new(move || store.under_pressure() || chunks_of.is_short()),
             pressed_xml: Arc::new(move || xml_of.is_short()),
             demands: Demands {

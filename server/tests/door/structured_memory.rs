@@ -60,6 +60,7 @@ async fn tight(xml: usize, answers: usize, wait: Duration) -> TestServer {
         xml_memory: xml,
         answer_memory: answers,
         memory_wait: wait,
+        held_max: SOON,
         connections_per_address: 0,
         ..Limits::default()
     })
@@ -116,6 +117,7 @@ async fn who_trickles_xml_while_others_wait_is_cut_off() {
     let server = TestServer::with(Limits {
         xml_memory: COST * 2,
         memory_wait: Duration::from_secs(1),
+        held_max: Duration::from_secs(1),
         pressed_window: SHORT,
         pressed_rate_min: 0,
         ..Limits::default()
@@ -207,6 +209,7 @@ async fn who_drips_into_chunks_leaves_memory_to_others() {
     let server = TestServer::with(Limits {
         chunk_memory: CHUNK * 4,
         memory_wait: Duration::from_secs(1),
+        held_max: Duration::from_secs(1),
         pressed_window: SHORT,
         pressed_rate_min: 0,
         ..Limits::default()
