@@ -64,7 +64,10 @@ impl Front {
     ) -> Self {
         let door = Door::new(store.clone(), config, metrics);
         let mut first = service(&door, &domains);
-        first.set_route(SecondPass(service(&door, &domains).build()));
+        first.set_route(SecondPass {
+            s3: service(&door, &domains).build(),
+            store: store.clone(),
+        });
         Self {
             domains,
             answers: answers(&door.config.limits),

@@ -13,16 +13,19 @@
 
 use crate::body::without_high_references;
 use crate::config::Limits;
+use crate::context::RequestContext;
 use bytes::Bytes;
 use http::header::{
     AUTHORIZATION, CONTENT_LENGTH, EXPIRES, HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE,
     IF_NONE_MATCH, IF_UNMODIFIED_SINCE, RANGE,
 };
 use http::{Extensions, HeaderMap, Method, Request, Uri};
+use moraine_engine::Store;
 use s3s::dto::{CopySource, ETagCondition, Range, Timestamp, TimestampFormat};
 use s3s::route::S3Route;
 use s3s::service::S3Service;
 use s3s::{Body, S3Request, S3Response, S3Result, TrailingHeaders, s3_error};
+use std::sync::Arc;
 
 const COPY_SOURCE: HeaderName = HeaderName::from_static("x-amz-copy-source");
 
@@ -55,7 +58,12 @@ pub fn restore<T>(request: &mut S3Request<T>) {
 }
 
 /// Takes over the requests that need it.
-pub struct SecondPass(pub S3Service);
+pub struct SecondPass {
+    /// Checks no signatures.
+    pub s3: S3Service,
+    /// Knows whose a key is.
+    pub store: Store,
+}
 
 #[async_trait::async_trait]
 impl S3Route for SecondPass {
@@ -72,6 +80,11 @@ impl S3Route for SecondPass {
     async fn call(&self, mut request: S3Request<Body>) -> S3Result<S3Response<Body>> {
         let denied = || s3_error!(AccessDenied);
         let credentials = request.credentials.ok_or_else(denied)?;
+        let key = self.store.access_key(&credentials.access_key);
+        // Before the body, whose memory is of the tenant's share.
+        if let (Some(context), Some(key)) = (request.extensions.get::<Arc<RequestContext>>(), key) {
+            context.set_tenant(key.tenant);
+        }
         let mut headers = request.headers.clone();
         if is_batch(&request.method, &request.uri) {
             let document = gathered(&mut request.input).await?;
@@ -102,7 +115,7 @@ impl S3Route for SecondPass {
             headers: request.headers,
             trailing: request.trailing_headers,
         });
-        let answer = self.0.call(again).await;
+        let answer = self.s3.call(again).await;
         let answer = answer.map_err(|_| s3_error!(InternalError, "the S3 service failed"))?;
         let (parts, body) = answer.into_parts();
         let mut response = S3Response::with_headers(body, parts.headers);
