@@ -35,7 +35,7 @@ enum Sentence {
     Nothing,
     /// Nothing if that earlier deletion of the same key succeeds; else it has failed like that one.
     After(usize),
-    Append(Item),
+    Append(Box<Item>),
 }
 
 /// What became of one deletion.
@@ -160,6 +160,6 @@ impl Store {
         found.by = Some(index);
         let mut item = Item::new(self.shared.tombstone(&key));
         item.keep.extend(found.guard.take().map(Into::into));
-        Ok(Sentence::Append(item))
+        Ok(Sentence::Append(Box::new(item)))
     }
 }
