@@ -47,7 +47,8 @@ enum Fate {
 
 impl Store {
     /// Deletes keys, each as [`Store::delete`] would; what became of each, in their order. A key that is there twice is
-    /// deleted by the first whose condition holds; where that fails, the later ones fail with it. When this returns, the deletions are durable.
+    /// deleted by the first whose condition holds; where that fails, the later ones fail with it. When this returns, the
+    /// deletions are durable.
     ///
     /// # Errors
     /// For a key, those of [`Store::delete`]. For all: [`Error::NoSuchBucket`], [`Error::Poisoned`],
