@@ -51,11 +51,11 @@ class Worker(Sessions):
 
     def run(self, seeds, pipe):
         """Sessions, told one by one; returns how the server died in one of them, if it did."""
-        if not self.model.buckets:
-            self.start_session(seeds[0])
-            self.ask("create_bucket", self.first_bucket, Bucket=f"{self.name}-a")
         for seed in seeds:
             try:
+                if not self.model.buckets:
+                    self.start_session(seed)
+                    self.ask("create_bucket", self.first_bucket, Bucket=f"{self.name}-a")
                 self.session(seed, random.Random(seed).randint(*REQUESTS))
             except DIED as why:
                 return f"session {seed!r}, {self.doing}: {type(why).__name__}: {why}"
