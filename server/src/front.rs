@@ -24,7 +24,7 @@ use crate::second_pass::SecondPass;
 use crate::shares::{self, Shares};
 use crate::signature;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING,
+    CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, EXPECT, HeaderValue, TRANSFER_ENCODING,
 };
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
@@ -99,6 +99,9 @@ impl Front {
         let (mut parts, body) = request.into_parts();
         let context = RequestContext::received(peer, content_length(&parts));
         let has_body = !body.is_end_stream();
+        // `hyper` says "continue" when a body is read. A client whose body is empty never hears it, and botocore takes the
+        // next answer on such a connection for the one before.
+        let unasked = !has_body && parts.headers.contains_key(EXPECT);
         let book = Book::open(&parts, &context, &self.door.metrics, started);
         let address = address::locate(&self.domains, &parts);
         let admitted = if ambiguous {
@@ -132,7 +135,7 @@ impl Front {
         response = document(response, book.path(), subject);
         response = self.accounted(response, &context).await;
         context.release();
-        close |= has_body && !context.body_arrived();
+        close |= unasked || (has_body && !context.body_arrived());
         if close {
             response
                 .headers_mut()

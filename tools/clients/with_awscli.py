@@ -13,6 +13,17 @@ from samples import MIB
 DEBIAN = pathlib.Path("/usr/bin/aws")
 NEWEST = stage.TARGET / "venv" / "bin" / "aws"
 
+#: For the library inside Debian's command, with one connection: every file is announced, an empty one, too.
+WAITS = """
+import io, sys
+from awscli.botocore.config import Config
+from awscli.botocore.session import Session
+
+s3 = Session().create_client("s3", endpoint_url=sys.argv[1], config=Config(max_pool_connections=1))
+for data in (b"", b"not empty"):
+    print(s3.put_object(Bucket=sys.argv[2], Key="waits", Body=io.BytesIO(data)).get("ETag"))
+"""
+
 
 class Aws:
     def __init__(self, place, program, url, bucket):
@@ -98,6 +109,11 @@ class Aws:
         back = self.s3("cp", "--only-show-errors", self.uri("copy/long +ü.bin"), "-")
         assert back == samples.of_size(samples.SIZES[-1])
         assert "404" in self.refused("head-object", "--key", "one/ein bild +%20 ü.jpg")
+
+    def waits(self):
+        """On one connection, an empty body that waits to be asked for, then one that is not empty."""
+        out = self.stage.run(["/usr/bin/python3", "-c", WAITS, self.url, self.bucket], env=self.environment)
+        assert out.decode().split() == [f'"{samples.md5(data)}"' for data in (b"", b"not empty")], out
 
     def pipes(self):
         data = samples.of_size(9 * MIB + 1)
@@ -185,7 +201,7 @@ class Aws:
 
 def flavour(run, place, name, program, way):
     test = Aws(place, program, place.plain if way == "http" else place.tls, f"aws-{name.replace('.', '-')}-{way.lower()}")
-    main = [test.make, test.single, test.trees, test.inside, test.pipes]
+    main = [test.make, test.single, test.trees, test.inside, *([test.waits] if program == DEBIAN else []), test.pipes]
     more = [test.reads, test.writes, test.acls, test.lists, test.uploads, test.refusals]
     for check in [*main, *(more if way == "http" else [test.writes]), test.removal]:
         run.run(f"awscli {name} over {way}: {check.__name__}", check)

@@ -112,3 +112,14 @@ async fn the_connection_goes_on_after_an_error_whose_body_was_read() {
     assert_eq!(on(&mut stream, put).await.status, 200);
     assert!(server.store.bucket("another").is_none());
 }
+
+#[tokio::test]
+async fn a_client_that_waits_to_be_asked_for_nothing_keeps_no_connection() {
+    let server = TestServer::start().await;
+    for (body, kept) in [(&b""[..], false), (b"body", true)] {
+        let request = server.client().request("PUT", "/media/k").body(body);
+        let answer = request.header("expect", "100-continue").send().await;
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.header("connection"), (!kept).then_some("close"));
+    }
+}
