@@ -27,6 +27,8 @@ mod catalog_edit;
 mod catalog_ops;
 mod checkpoint;
 mod damaged;
+#[cfg(shuttle)]
+mod explored;
 mod fetch;
 mod in_flight;
 mod ingest;
