@@ -43,7 +43,8 @@ pub fn explore(name: &'static str, scenario: fn()) {
     for batch in first..first + count {
         if let Err(failure) = run(batch, scenario) {
             panic!(
-                "{name} fails with seed {batch}: {}\n  repeat: MORAINE_SEED={batch} cargo xtask test schedules {name}",
+                "{name} fails with seed {batch}: {}\n  repeat: MORAINE_SEED={batch} RUSTFLAGS=\"--cfg shuttle\" cargo test \
+                 -p moraine-engine --features sim,canary --target-dir target/schedules --test schedules {name}",
                 failure.0
             );
         }
