@@ -1,38 +1,25 @@
 //! The step `miri`: the engine's pure code under Miri, which sees undefined behaviour that no test does: reads of what was
 //! never written, pointers that outlived what they point to, broken rules of aliasing.
 //!
-//! Miri is some hundred times slower than the machine and knows no io_uring, no mapped files and no foreign code. So the formats
-//! and the twin of the hash index on the heap run under it; the rest has the sanitizers (`sanitize.rs`).
+//! Miri is some hundred times slower than the machine and knows no io_uring, no mapped files and no foreign code. So the
+//! formats run under it; the code below them has AddressSanitizer (`sanitize.rs`).
 
 use crate::count::Count;
 use crate::nightly;
 use crate::place;
 use crate::run::{self, Done};
 
-/// The tests that run under Miri in every run.
-const QUICK: &[&str] = &["format::", "io::buf"];
-/// Those of `cargo xtask long`: minutes more.
-const LONG: &[&str] = &[
-    "format::",
-    "io::buf",
-    "index::hash::tests",
-    "position",
-    "id::",
-];
-/// Tests that Miri cannot end in minutes: they hash or encode megabytes.
-const SKIPPED: &[&str] = &[];
+/// The tests that run under Miri.
+const TESTS: &[&str] = &["format::"];
+/// Of those, the ones that hash megabytes: minutes each.
+const SKIPPED: &str = "merging_gives";
 
-/// A part that ends within two minutes.
-pub fn quick() -> Done<Count> {
-    nightly::step("miri", || run(QUICK))
+/// Runs them.
+pub fn formats() -> Done<Count> {
+    nightly::step("miri", run_all)
 }
 
-/// All that Miri can run.
-pub fn everything() -> Done<Count> {
-    nightly::step("miri", || run(LONG))
-}
-
-fn run(tests: &[&str]) -> Done<Count> {
+fn run_all() -> Done<Count> {
     let mut arguments = vec![
         "miri",
         "test",
@@ -43,10 +30,8 @@ fn run(tests: &[&str]) -> Done<Count> {
         "--lib",
         "--",
     ];
-    arguments.extend(tests);
-    for skipped in SKIPPED {
-        arguments.extend(["--skip", skipped]);
-    }
+    arguments.extend(TESTS);
+    arguments.extend(["--skip", SKIPPED]);
     let mut command = nightly::cargo(&arguments);
     command
         // Tests look at the environment and print.

@@ -1,35 +1,24 @@
-//! The step `sanitize`: the code with `unsafe` in it, and the threads beside it, under AddressSanitizer and ThreadSanitizer: the
-//! ring driver with scripted and with real completions, the blocking driver, the cold reader, the mapped hash index.
-//!
-//! ThreadSanitizer needs a std that is built with it, or it takes std's locks for races: so std is built, once.
+//! The step `sanitize`: the code with `unsafe` in it under AddressSanitizer: the ring driver with scripted and with real
+//! completions, the blocking driver, the cold reader, the hash index, mapped and not. It sees a buffer that is freed or reused
+//! while somebody, the kernel's part in the script included, still has it.
 
 use crate::count::Count;
 use crate::nightly;
 use crate::place;
 use crate::run::{self, Done};
 
-/// The tests that run under each sanitizer.
+/// The unit tests that run under it.
 const TESTS: &[&str] = &["io::", "index::hash"];
 
-/// AddressSanitizer: a buffer that is freed or reused while the kernel has it.
+/// Runs them.
 pub fn address() -> Done<Count> {
-    nightly::step("rust-src", || run("address", &[]))
+    nightly::step("rustc", run_all)
 }
 
-/// Both. ThreadSanitizer, with its std, belongs to `cargo xtask long`.
-pub fn everything() -> Done<Count> {
-    nightly::step("rust-src", || {
-        let mut count = run("address", &[])?;
-        count += run("thread", &["-Zbuild-std"])?;
-        Ok(count)
-    })
-}
-
-fn run(sanitizer: &str, options: &[&str]) -> Done<Count> {
+fn run_all() -> Done<Count> {
     let host = nightly::host()?;
-    let mut arguments = vec!["test"];
-    arguments.extend(options);
-    arguments.extend([
+    let mut arguments = vec![
+        "test",
         "--package",
         "moraine-engine",
         "--features",
@@ -39,14 +28,13 @@ fn run(sanitizer: &str, options: &[&str]) -> Done<Count> {
         "--target",
         &host,
         "--",
-    ]);
+    ];
     arguments.extend(TESTS);
-    let flags = format!("-Zsanitizer={sanitizer}");
+    let flags = "-Zsanitizer=address";
     let mut command = nightly::cargo(&arguments);
-    command.env("RUSTFLAGS", &flags).env(
-        "CARGO_TARGET_DIR",
-        place::target().join("sanitize").join(sanitizer),
-    );
+    command
+        .env("RUSTFLAGS", flags)
+        .env("CARGO_TARGET_DIR", place::target().join("sanitize/address"));
     println!("$ RUSTFLAGS={flags} {}", run::shown(&command));
     run::count(command)
 }

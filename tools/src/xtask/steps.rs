@@ -63,7 +63,7 @@ pub const STEPS: &[Step] = &[
     )),
     step("fuzz", "some of the fuzz targets, for a short time", Work::Chore(fuzz::rotated)),
     step("schedules", "the store's threads in 10,000 orders for each of eleven races", Work::Chore(schedules::explore)),
-    step("miri", "the formats under Miri", Work::Chore(miri::quick)),
+    step("miri", "the formats under Miri", Work::Chore(miri::formats)),
     step("sanitize", "the ring driver and the mapped index under AddressSanitizer", Work::Chore(sanitize::address)),
     step("release", "the server that the next steps start", Work::Cargo(RELEASE)),
     step("corpus", "a thousand pictures and some videos", Work::Clients(&[("corpus.py", &[])])),
