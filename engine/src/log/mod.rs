@@ -5,6 +5,7 @@
 //! | `draft` | a record before it has a place |
 //! | `inbox` | what waits for the writer |
 //! | `batch_builder` | laying out drafts in an aligned buffer |
+//! | `buffers` | the memory that batches are laid out in |
 //! | `active` | the segment that is being appended to: creation, footer, seal |
 //! | `spare` | a segment that is prepared while nothing else is to do |
 //! | `committed` | what is durable, on its way to be applied |
@@ -21,6 +22,7 @@ mod active;
 #[cfg(feature = "measure")]
 pub mod alone;
 mod batch_builder;
+mod buffers;
 mod committed;
 mod draft;
 mod inbox;

@@ -16,6 +16,7 @@ mod roll;
 
 use super::active::ActiveSegment;
 use super::batch_builder::{Laid, Layout, fitting, lay_out};
+use super::buffers::Buffers;
 use super::committed::{Committed, CommittedRecord, Sink};
 use super::draft::Item;
 use super::inbox::Inbox;
@@ -81,6 +82,7 @@ pub(crate) struct Writer {
     /// The end of the last acknowledged batch that holds records: what is to be attested.
     to_attest: LogPoint,
     hlc: Hlc,
+    buffers: Buffers,
     next_token: u64,
     /// The token of the first batch in flight.
     first_token: u64,
@@ -127,6 +129,7 @@ impl Writer {
             attested: synced,
             to_attest: synced,
             hlc,
+            buffers: Buffers::default(),
             next_token: 1,
             first_token: 1,
             started: false,
@@ -159,6 +162,7 @@ impl Writer {
             let limit = attest.then_some(ATTEST_AFTER);
             let ended = self.collect(limit);
             if attest && !ended && self.is_idle() && self.inbox.is_empty() {
+                self.buffers.clear();
                 self.attest();
             }
         }
@@ -332,7 +336,14 @@ impl Writer {
             synced: self.synced,
         };
         let now = self.clock.now_ms();
-        let (buf, laid) = lay_out(&layout, items, &mut self.hlc, now, &mut active.footer);
+        let (buf, laid) = lay_out(
+            &layout,
+            items,
+            &mut self.hlc,
+            now,
+            &mut active.footer,
+            &mut self.buffers,
+        );
         let token = self.next_token;
         self.next_token += 1;
         let len = buf.len() as u64;
@@ -396,6 +407,7 @@ impl Writer {
             (SYNC_TOKEN, Err(source)) => self.poison(Error::io("sync", &path(), source)),
             (_, Err(source)) => self.poison(Error::io("write", &path(), source)),
             (token, Ok(_)) => {
+                self.buffers.give(completion.buf);
                 let index = token
                     .checked_sub(self.first_token)
                     .and_then(|i| usize::try_from(i).ok());

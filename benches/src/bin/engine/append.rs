@@ -28,6 +28,7 @@ const SUSTAINED_MIB: u64 = 1536;
 struct Took {
     mib_per_s: f64,
     cpu: f64,
+    writer: f64,
     appends_per_batch: f64,
 }
 
@@ -60,9 +61,11 @@ fn append(log: &Arc<LogAlone>, mib: u64) -> Took {
     });
     let seconds = start.elapsed().as_secs_f64();
     let bytes = each * WRITERS * LEN as u64;
+    let cpu = Cpu::now().since(&cpu);
     Took {
         mib_per_s: mib_per_s(bytes, seconds),
-        cpu: per_gib(Cpu::now().since(&cpu).total(), bytes),
+        cpu: per_gib(cpu.total(), bytes),
+        writer: per_gib(cpu.of("log-wri"), bytes),
         appends_per_batch: (each * WRITERS) as f64 / (log.stats().batches - before) as f64,
     }
 }
@@ -75,6 +78,7 @@ struct Kind {
     prepared: bool,
     speed: Vec<f64>,
     cpu: Vec<f64>,
+    writer: Vec<f64>,
     per_batch: Vec<f64>,
     ratio: Vec<f64>,
 }
@@ -88,6 +92,7 @@ impl Kind {
             prepared,
             speed: Vec::new(),
             cpu: Vec::new(),
+            writer: Vec::new(),
             per_batch: Vec::new(),
             ratio: Vec::new(),
         }
@@ -108,6 +113,7 @@ impl Kind {
         let took = append(&log, self.mib);
         self.speed.push(took.mib_per_s);
         self.cpu.push(took.cpu);
+        self.writer.push(took.writer);
         self.per_batch.push(took.appends_per_batch);
         self.ratio.push(took.mib_per_s / fio);
         drop(log);
@@ -139,6 +145,7 @@ pub fn run(folder: &Path, rounds: usize) {
             ("MiB/s", kind.speed),
             ("of_fio", kind.ratio),
             ("cpu_s/GiB", kind.cpu),
+            ("writer_cpu_s/GiB", kind.writer),
             ("appends/batch", kind.per_batch),
         ];
         print(kind.name, &values);

@@ -35,6 +35,11 @@ impl Cpu {
         self.0.values().sum()
     }
 
+    /// Of the threads with this name.
+    pub fn of(&self, name: &str) -> f64 {
+        self.0.get(name).copied().unwrap_or(0.0)
+    }
+
     /// By thread name, the greatest first.
     pub fn by_name(&self) -> Vec<(&str, f64)> {
         let mut rows: Vec<_> = self
