@@ -25,13 +25,13 @@ pub(crate) struct ActiveSegment {
 }
 
 impl ActiveSegment {
-    /// Makes the segment that `header` describes and moves it into the log, durably.
+    /// Makes the segment that `header` describes, of the spare if there is one, and moves it into the log, durably.
     ///
     /// # Errors
     /// [`Error::NoSpace`] if its space cannot be allocated: nothing has changed then. Anything else is a failed write.
-    pub fn create(disk: &dyn Disk, header: &SegmentHeader) -> Result<Self> {
+    pub fn create(disk: &dyn Disk, header: &SegmentHeader, spare: bool) -> Result<Self> {
         let path = log_dir(header.node).join(&segment_name(header.segment));
-        let (temporary, file) = blank(disk, header)?;
+        let (temporary, file) = blank(disk, header, spare)?;
         let encoded = header.encode();
         let mut buf = AlignedBuf::zeroed(encoded.len());
         buf.copy_from_slice(&encoded);
@@ -67,10 +67,14 @@ impl ActiveSegment {
 }
 
 /// The file that is to become the segment, with its space: the spare, or a new one.
-fn blank(disk: &dyn Disk, header: &SegmentHeader) -> Result<(DiskPath, Arc<dyn File>)> {
+fn blank(
+    disk: &dyn Disk,
+    header: &SegmentHeader,
+    spare: bool,
+) -> Result<(DiskPath, Arc<dyn File>)> {
     let spare_error = |op| move |source| Error::io(op, &spare_dir(), source);
     let need = header.geometry.segment_bytes;
-    if let Some(file) = spare::take(disk, need).map_err(spare_error("look into"))? {
+    if spare && let Some(file) = spare::take(disk, need).map_err(spare_error("look into"))? {
         return Ok((spare::path(), file));
     }
     let temporary = spare_dir().join(&segment_name(header.segment));

@@ -12,7 +12,6 @@ use crate::durable;
 use crate::error::{Error, Result};
 use crate::format::{Digests, Geometry, RecordKind, StoreId};
 use crate::id::Id;
-use crate::io::Disk;
 use crate::io::probe::{self, IoChoice};
 use crate::position::{Hlc, Incarnation, LogPoint, NodeId, SegmentNumber};
 use crate::stats::{Counters, Stats};
@@ -33,7 +32,6 @@ pub struct Prepared(Draft);
 /// A log writer on a thread of its own.
 pub struct LogAlone {
     inbox: Arc<Inbox>,
-    disk: Arc<dyn Disk>,
     counters: Arc<Counters>,
     stop: Arc<AtomicBool>,
     thread: Option<thread::JoinHandle<()>>,
@@ -59,21 +57,24 @@ impl Sink for Answer {
 }
 
 impl LogAlone {
-    /// A new log in an empty folder.
+    /// A new log in an empty folder. With `prepared` its first segment is one that a store prepares when it is idle.
     ///
     /// # Errors
     /// Those of the file system.
-    pub fn start(dir: &Path, geometry: Geometry) -> Result<Self> {
+    pub fn start(dir: &Path, geometry: Geometry, prepared: bool) -> Result<Self> {
         let io = |source| Error::io("prepare", &logs_dir(), source);
         let (disk, _) = probe::choose(dir, IoChoice::Auto).map_err(io)?;
         for folder in [logs_dir(), log_dir(NODE), spare_dir()] {
             durable::create_dir(&*disk, &folder).map_err(io)?;
         }
+        if prepared {
+            super::spare::make(&*disk, geometry.segment_bytes).map_err(io)?;
+        }
         let queue = disk.queue(QUEUE_DEPTH).map_err(io)?;
         let inbox = Arc::new(Inbox::new(queue.waker()));
         let counters = Arc::new(Counters::default());
         let parts = WriterParts {
-            disk: Arc::clone(&disk),
+            disk,
             queue,
             inbox: Arc::clone(&inbox),
             segments: Arc::new(Segments::default()),
@@ -91,7 +92,10 @@ impl LogAlone {
             previous: (Incarnation(0), LogPoint::default()),
             hlc: Hlc::default(),
         };
-        let writer = Writer::new(parts, config);
+        let mut writer = Writer::new(parts, config);
+        if prepared {
+            writer.has_spare();
+        }
         let stop = Arc::new(AtomicBool::new(false));
         let stopping = Arc::clone(&stop);
         let thread = thread::Builder::new()
@@ -100,21 +104,11 @@ impl LogAlone {
             .map_err(io)?;
         Ok(Self {
             inbox,
-            disk,
             counters,
             stop,
             thread: Some(thread),
             geometry,
         })
-    }
-
-    /// Makes the next segment a prepared one, as a store does when it is idle.
-    ///
-    /// # Errors
-    /// Those of the file system.
-    pub fn prepare_segment(&self) -> Result<()> {
-        super::spare::make(&*self.disk, self.geometry.segment_bytes)
-            .map_err(|source| Error::io("write", &super::spare::path(), source))
     }
 
     /// Computes what an append needs to know of a payload.

@@ -12,6 +12,7 @@
 //! The writer is a state machine that does one turn at a time: a thread drives it in a server, a test drives it step
 //! by step.
 
+mod prepare;
 mod roll;
 
 use super::active::ActiveSegment;
@@ -30,6 +31,7 @@ use crate::position::{Hlc, Incarnation, LogPoint, NodeId, Offset, SegmentNumber}
 use crate::stats::Counters;
 use crate::sync::Arc;
 use crate::sync::atomic::Ordering;
+use prepare::Spare;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -83,6 +85,9 @@ pub(crate) struct Writer {
     to_attest: LogPoint,
     hlc: Hlc,
     buffers: Buffers,
+    /// What is prepared for the next segment, and at which end of a batch the room on the disk was last looked at.
+    spare: Spare,
+    looked: u64,
     next_token: u64,
     /// The token of the first batch in flight.
     first_token: u64,
@@ -93,6 +98,9 @@ pub(crate) struct Writer {
 
 /// The token of every sync; batches count from 1.
 const SYNC_TOKEN: u64 = 0;
+
+/// The token of whatever prepares the next segment.
+const SPARE_TOKEN: u64 = u64::MAX;
 
 /// The doors and services that a writer uses.
 pub(crate) struct WriterParts {
@@ -130,6 +138,8 @@ impl Writer {
             to_attest: synced,
             hlc,
             buffers: Buffers::default(),
+            spare: Spare::default(),
+            looked: 0,
             next_token: 1,
             first_token: 1,
             started: false,
@@ -159,8 +169,13 @@ impl Writer {
                 }
             }
             let attest = idle && self.needs_attesting();
-            let limit = attest.then_some(ATTEST_AFTER);
+            let prepare = idle && !attest && self.should_prepare();
+            let pause = prepare.then_some(prepare::PAUSE);
+            let limit = if attest { Some(ATTEST_AFTER) } else { pause };
             let ended = self.collect(limit);
+            if prepare && !ended && self.inbox.is_empty() {
+                self.prepare();
+            }
             if attest && !ended && self.is_idle() && self.inbox.is_empty() {
                 self.buffers.clear();
                 self.attest();
@@ -269,6 +284,7 @@ impl Writer {
         if let Err(error) = self.seal() {
             tracing::error!(%error, "the last segment could not be sealed");
         }
+        self.give_back();
         self.inbox.close(&Error::Closed);
     }
 
@@ -349,11 +365,17 @@ impl Writer {
         let len = buf.len() as u64;
         self.queue.write(token, &active.file, active.end, buf);
         active.end += len;
+        let look =
+            active.end - self.looked >= self.config.geometry.segment_bytes / prepare::LOOK_SHARE;
         self.attested = self.synced;
         let end = LogPoint {
             segment: active.number,
             offset: Offset(active.end),
         };
+        if look {
+            self.looked = end.offset.0;
+            self.keep_room();
+        }
         self.batches.push_back(Batch {
             laid,
             end,
@@ -403,6 +425,7 @@ impl Writer {
                 .map_or_else(super::logs_dir, |active| active.path.clone())
         };
         match (completion.token, completion.result) {
+            (SPARE_TOKEN, result) => self.prepared(result),
             (SYNC_TOKEN, Ok(_)) => self.acknowledge(self.syncing),
             (SYNC_TOKEN, Err(source)) => self.poison(Error::io("sync", &path(), source)),
             (_, Err(source)) => self.poison(Error::io("write", &path(), source)),

@@ -104,10 +104,7 @@ impl Kind {
             segment_bytes: self.segment_mib << 20,
             ..Geometry::default()
         };
-        let log = Arc::new(LogAlone::start(&dir, geometry).unwrap());
-        if self.prepared {
-            log.prepare_segment().unwrap();
-        }
+        let log = Arc::new(LogAlone::start(&dir, geometry, self.prepared).unwrap());
         // The first append makes the segment, and wakes everybody.
         append(&log, 2);
         let took = append(&log, self.mib);
