@@ -1,4 +1,4 @@
-//! Ways to break the store on purpose, to prove that its tests notice.
+//! Ways to break the store on purpose, to prove that its tests notice; some are parsers, for the fuzz targets.
 //!
 //! Without the feature `canary` every question is answered with a constant `false`, and nothing of this is in the program.
 
@@ -14,6 +14,40 @@ pub enum Canary {
     CrcOverHalf = 3,
     /// Batches are acknowledged before they are written.
     AckBeforeSync = 4,
+    /// A footer's table is taken although it is not sorted.
+    TableUnsorted = 5,
+    /// A manifest is taken although its extents do not add up.
+    ExtentsUnchecked = 6,
+    /// A range that begins behind the end of an object is taken.
+    RangeBehindTheEnd = 7,
+}
+
+impl Canary {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::NoFsync,
+        Self::NoDirFsync,
+        Self::CrcOverHalf,
+        Self::AckBeforeSync,
+        Self::TableUnsorted,
+        Self::ExtentsUnchecked,
+        Self::RangeBehindTheEnd,
+    ];
+}
+
+/// Breaks the store as the variable `MORAINE_CANARY` says, if it is set: for processes that are started for that.
+///
+/// # Panics
+/// If it names no canary.
+#[cfg(feature = "canary")]
+pub fn arm() {
+    let Ok(name) = std::env::var("MORAINE_CANARY") else {
+        return;
+    };
+    let known = Canary::ALL
+        .into_iter()
+        .find(|canary| format!("{canary:?}") == name);
+    set(Some(known.unwrap_or_else(|| panic!("{name} is no canary"))));
 }
 
 #[cfg(feature = "canary")]
@@ -28,12 +62,12 @@ pub fn set(canary: Option<Canary>) {
 
 /// Whether the store is broken in this way.
 #[cfg(feature = "canary")]
-pub(crate) fn is(canary: Canary) -> bool {
+pub fn is(canary: Canary) -> bool {
     BROKEN.load(crate::sync::atomic::Ordering::SeqCst) == canary as u8
 }
 
 /// Whether the store is broken in this way: never.
 #[cfg(not(feature = "canary"))]
-pub(crate) const fn is(_canary: Canary) -> bool {
+pub const fn is(_canary: Canary) -> bool {
     false
 }

@@ -61,7 +61,7 @@ pub const STEPS: &[Step] = &[
     step("doctest", "the examples in the documentation", Work::Cargo(
         &["test", "--workspace", "--all-features", "--doc"],
     )),
-    step("fuzz", "some of the fuzz targets, for a short time", Work::Chore(fuzz::rotated)),
+    step("fuzz", "every fuzz target for 30 seconds, and its canaries", Work::Chore(fuzz::smoke)),
     step("release", "the server that the next steps start", Work::Cargo(RELEASE)),
     step("corpus", "a thousand pictures and some videos", Work::Clients(&[("corpus.py", &[])])),
     step("first-start", "the printed commands, keys and settings", Work::Clients(&[("first_start.py", &[])])),
