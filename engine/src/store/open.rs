@@ -19,7 +19,7 @@ use crate::io::reactor::Reactor;
 use crate::io::{Disk, DiskPath};
 use crate::log::{
     Inbox, Segments, Tail, Writer, WriterConfig, WriterParts, log_dir, logs_dir,
-    parse_segment_name, recover_tail, spare_dir,
+    parse_segment_name, recover_tail, spare, spare_dir,
 };
 use crate::position::{Hlc, Incarnation, LogPoint, NodeId, Offset, SegmentNumber};
 use crate::secret::StoreKey;
@@ -85,6 +85,8 @@ pub(crate) fn open(parts: Parts, options: &Options) -> Result<OpenedStore> {
     let previous = (superblock.incarnation, tail.end);
     superblock.incarnation = Incarnation(superblock.incarnation.0 + 1);
     write_superblock(&*disk, &superblock)?;
+
+    spare::clear(&*disk).map_err(|source| Error::io("clear", &spare_dir(), source))?;
 
     let counters = Arc::new(Counters::default());
     let indexes = open_indexes(&parts, options, &superblock, key, &segments, tail.end)?;

@@ -11,6 +11,9 @@ pub(crate) enum Workers {
     /// The caller.
     #[cfg(any(test, feature = "sim"))]
     Inline,
+    /// A thread for each job, for the explorer of schedules.
+    #[cfg(shuttle)]
+    Threads,
 }
 
 impl Workers {
@@ -52,6 +55,12 @@ impl Workers {
             #[cfg(any(test, feature = "sim"))]
             Self::Inline => {
                 let _ = sender.send(job());
+            }
+            #[cfg(shuttle)]
+            Self::Threads => {
+                crate::sync::thread::spawn(move || {
+                    let _ = sender.send(job());
+                });
             }
         }
         receiver
