@@ -25,6 +25,7 @@ use crate::position::{Hlc, Incarnation, LogPoint, NodeId, Offset, SegmentNumber}
 use crate::secret::StoreKey;
 use crate::stats::Counters;
 use crate::sync::{Arc, Mutex, mpsc};
+use std::path::PathBuf;
 
 /// The file that says who this store is.
 const SUPERBLOCK: &str = "superblock";
@@ -45,6 +46,10 @@ pub(crate) trait KvSource: Send + Sync {
     fn open(&self) -> crate::index::names::Result<Box<dyn Kv>>;
     /// Throws it away.
     fn remove(&self) -> crate::index::names::Result<()>;
+    /// A folder that may be made to hold what does not fit into memory while it is rebuilt; none for a twin in memory.
+    fn scratch(&self) -> Option<PathBuf> {
+        None
+    }
 }
 
 /// What differs between a real and a simulated store.
