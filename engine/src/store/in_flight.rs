@@ -23,10 +23,21 @@ pub(crate) struct InFlight {
     map: Arc<InFlightMap>,
     state: AtomicU8,
     failure: Mutex<Option<Error>>,
+    md5: Mutex<Option<[u8; 16]>>,
     changed: Notify,
 }
 
 impl InFlight {
+    /// Notes the MD5 of the content, for those who come with the same.
+    pub fn set_md5(&self, md5: [u8; 16]) {
+        *self.md5.lock() = Some(md5);
+    }
+
+    /// The MD5 of the content, if whoever was first needed it too.
+    pub fn md5(&self) -> Option<[u8; 16]> {
+        *self.md5.lock()
+    }
+
     fn set(&self, state: u8) {
         self.state.store(state, Ordering::SeqCst);
         self.changed.notify_waiters();
@@ -137,6 +148,7 @@ impl InFlightMap {
             map: Arc::clone(self),
             state: AtomicU8::new(CHECKING),
             failure: Mutex::new(None),
+            md5: Mutex::new(None),
             changed: Notify::new(),
         });
         map.insert(id, Arc::clone(&entry));

@@ -10,6 +10,7 @@ use super::workers::Workers;
 use super::{Options, in_flight, key_locks, pins, recent};
 use crate::budget::Budget;
 use crate::clock::{Clock, Entropy};
+use crate::digest::Batcher;
 use crate::durable;
 use crate::error::{DamageKind, Error, Place, Result};
 use crate::format::{FORMAT_VERSION, Geometry, StoreId, Superblock, SuperblockError, key_check};
@@ -112,6 +113,7 @@ pub(crate) fn open(parts: Parts, options: &Options) -> Result<OpenedStore> {
         budget: Budget::new(options.memory_bytes - recent_bytes),
         damaged: super::damaged::DamagedPlaces::default(),
         locks: key_locks::KeyLocks::default(),
+        md5: Batcher::new(parts.compute.threads()),
         compute: parts.compute,
         lookup: parts.lookup,
         reactor: parts.reactor,
