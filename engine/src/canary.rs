@@ -1,4 +1,4 @@
-//! Ways to break the store on purpose, to prove that its tests notice.
+//! Ways to break the store on purpose, to prove that its tests notice; some are parsers, for the fuzz targets.
 //!
 //! Without the feature `canary` every question is answered with a constant `false`, and nothing of this is in the program.
 
@@ -16,6 +16,41 @@ pub enum Canary {
     AckBeforeSync = 4,
     /// Who attaches to somebody else's extent does not wait until that is queued: a race, which one thread never shows.
     NameBeforeBytes = 5,
+    /// A footer's table is taken although it is not sorted.
+    TableUnsorted = 6,
+    /// A manifest is taken although its extents do not add up.
+    ExtentsUnchecked = 7,
+    /// A range that begins behind the end of an object is taken.
+    RangeBehindTheEnd = 8,
+}
+
+impl Canary {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::NoFsync,
+        Self::NoDirFsync,
+        Self::CrcOverHalf,
+        Self::AckBeforeSync,
+        Self::NameBeforeBytes,
+        Self::TableUnsorted,
+        Self::ExtentsUnchecked,
+        Self::RangeBehindTheEnd,
+    ];
+}
+
+/// Breaks the store as the variable `MORAINE_CANARY` says, if it is set: for processes that are started for that.
+///
+/// # Panics
+/// If it names no canary.
+#[cfg(feature = "canary")]
+pub fn arm() {
+    let Ok(name) = std::env::var("MORAINE_CANARY") else {
+        return;
+    };
+    let known = Canary::ALL
+        .into_iter()
+        .find(|canary| format!("{canary:?}") == name);
+    set(Some(known.unwrap_or_else(|| panic!("{name} is no canary"))));
 }
 
 // Set before a test begins and only read in it: no schedule depends on it, so it is no business of an explorer.
@@ -31,12 +66,12 @@ pub fn set(canary: Option<Canary>) {
 
 /// Whether the store is broken in this way.
 #[cfg(feature = "canary")]
-pub(crate) fn is(canary: Canary) -> bool {
+pub fn is(canary: Canary) -> bool {
     BROKEN.load(std::sync::atomic::Ordering::SeqCst) == canary as u8
 }
 
 /// Whether the store is broken in this way: never.
 #[cfg(not(feature = "canary"))]
-pub(crate) const fn is(_canary: Canary) -> bool {
+pub const fn is(_canary: Canary) -> bool {
     false
 }

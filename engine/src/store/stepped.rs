@@ -112,6 +112,14 @@ impl Stepper {
         attested
     }
 
+    /// Does what a writer does that stays idle: prepares the next segment.
+    pub fn prepare(&mut self) {
+        self.settle();
+        while self.writer.prepare() || self.writer.in_flight() > 0 {
+            self.writer.collect(Some(Duration::ZERO));
+        }
+    }
+
     /// Seals the segment that is being appended to.
     ///
     /// # Errors

@@ -61,7 +61,7 @@ pub const STEPS: &[Step] = &[
     step("doctest", "the examples in the documentation", Work::Cargo(
         &["test", "--workspace", "--all-features", "--doc"],
     )),
-    step("fuzz", "some of the fuzz targets, for a short time", Work::Chore(fuzz::rotated)),
+    step("fuzz", "every fuzz target for 30 seconds, and its canaries", Work::Chore(fuzz::smoke)),
     step("schedules", "the store's threads in 10,000 orders for each of eleven races", Work::Chore(schedules::explore)),
     step("miri", "the formats under Miri", Work::Chore(miri::formats)),
     step("sanitize", "the ring driver and the mapped index under AddressSanitizer", Work::Chore(sanitize::address)),
