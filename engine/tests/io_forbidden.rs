@@ -3,6 +3,8 @@
 //!
 //! The only test of its file: the filter stays with the thread, and whatever that thread starts.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
 use bytes::Bytes;
 use moraine_engine::io::probe::{IoChoice, choose};
 use moraine_engine::io::{AlignedBuf, DiskPath, OpenMode};

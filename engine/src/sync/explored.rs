@@ -13,7 +13,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 pub use shuttle::sync::{Arc, atomic, mpsc};
-pub use shuttle::thread;
 pub use tokio::sync::{AcquireError, TryAcquireError};
 
 /// Lets the explorer choose who goes on.
@@ -302,6 +301,51 @@ pub mod oneshot {
         fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
             point();
             Pin::new(&mut self.0).poll(context)
+        }
+    }
+}
+
+/// Threads that the explorer runs.
+pub mod thread {
+    pub use shuttle::thread::{JoinHandle, Scope, ScopedJoinHandle, scope, spawn};
+
+    /// Makes a thread with a name. Shuttle's own makes none within a scope.
+    #[derive(Debug, Default)]
+    pub struct Builder(shuttle::thread::Builder);
+
+    impl Builder {
+        /// No name.
+        pub fn new() -> Self {
+            Self(shuttle::thread::Builder::new())
+        }
+
+        /// With this name.
+        #[must_use]
+        pub fn name(self, name: String) -> Self {
+            Self(self.0.name(name))
+        }
+
+        /// Starts it.
+        ///
+        /// # Errors
+        /// None: here, no thread is one too many.
+        pub fn spawn<T: Send + 'static>(
+            self,
+            job: impl FnOnce() -> T + Send + 'static,
+        ) -> std::io::Result<JoinHandle<T>> {
+            self.0.spawn(job)
+        }
+
+        /// Starts it within a scope, without the name.
+        ///
+        /// # Errors
+        /// None, as above.
+        pub fn spawn_scoped<'scope, 'env, T: Send + 'scope>(
+            self,
+            scope: &'scope Scope<'scope, 'env>,
+            job: impl FnOnce() -> T + Send + 'scope,
+        ) -> std::io::Result<ScopedJoinHandle<'scope, T>> {
+            Ok(scope.spawn(job))
         }
     }
 }

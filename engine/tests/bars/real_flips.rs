@@ -67,7 +67,10 @@ fn run(sample: &Sample, regions: &Regions, flip: &Flip, bit: u8) -> Result<Outco
     }
     let place = |failure: Failure| {
         let Failure(why) = failure;
-        Failure(format!("{}: bit {bit} of byte {} of {path}: {why}", flip.what, at.start))
+        Failure(format!(
+            "{}: bit {bit} of byte {} of {path}: {why}",
+            flip.what, at.start
+        ))
     };
     let report = fsck::run(&copy.0, &mut |_| {});
     let found = report.is_ok_and(|report| !report.is_clean());
@@ -85,8 +88,16 @@ static SUMMARY: Mutex<BTreeMap<(bool, String), [u64; 5]>> = Mutex::new(BTreeMap:
 fn summarise(sealed: bool, what: &str, Outcome { seen, found, .. }: &Outcome) {
     let mut summary = SUMMARY.lock().unwrap();
     let row = summary.entry((sealed, what.to_owned())).or_default();
-    let more = [1, u64::from(*found), seen.refused.into(), seen.unreadable, seen.missing];
-    row.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
+    let more = [
+        1,
+        u64::from(*found),
+        seen.refused.into(),
+        seen.unreadable,
+        seen.missing,
+    ];
+    row.iter_mut()
+        .zip(more)
+        .for_each(|(sum, more)| *sum += more);
 }
 
 fn campaign(name: &'static str, sealed: bool, judge: impl Fn(&str, &Outcome) -> Check + Sync) {
@@ -105,7 +116,10 @@ fn campaign(name: &'static str, sealed: bool, judge: impl Fn(&str, &Outcome) -> 
             Failure(format!("{}, byte {} of {path}: {why}", flip.what, at.start))
         })
     });
-    println!("{count} flips in {} regions; each: flips, found by fsck, refused, unreadable, missing", regions.0.len());
+    println!(
+        "{count} flips in {} regions; each: flips, found by fsck, refused, unreadable, missing",
+        regions.0.len()
+    );
     for ((_, what), row) in SUMMARY.lock().unwrap().iter() {
         println!("{what:40} {row:?}");
     }
@@ -154,12 +168,23 @@ fn bar_06_the_samples_hold_every_kind_of_byte() {
     for sealed in [true, false] {
         let sample = make(sealed);
         let regions = Regions::of(&sample.folder.0);
-        for kind in ["Extent", "Manifest", "Name", "Tombstone", "Catalog", "Start"] {
+        for kind in [
+            "Extent",
+            "Manifest",
+            "Name",
+            "Tombstone",
+            "Catalog",
+            "Start",
+        ] {
             let what = format!("payload, {kind}");
             assert!(regions.0.contains_key(&what), "{what}");
         }
         let total: u64 = regions.0.keys().map(|what| regions.len(what)).sum();
-        assert_eq!(total, bytes_of(&sample.folder.0), "every byte is in one region");
+        assert_eq!(
+            total,
+            bytes_of(&sample.folder.0),
+            "every byte is in one region"
+        );
         let seen = look(&sample.folder.0, &sample.objects).unwrap();
         assert!(seen.is_whole(), "{seen:?}");
         SEEN.add(regions.0.len() as u64);
@@ -169,5 +194,7 @@ fn bar_06_the_samples_hold_every_kind_of_byte() {
 
 fn bytes_of(folder: &Path) -> u64 {
     let sizes = files(folder).into_iter();
-    sizes.map(|path| fs::metadata(folder.join(path)).unwrap().len()).sum()
+    sizes
+        .map(|path| fs::metadata(folder.join(path)).unwrap().len())
+        .sum()
 }
