@@ -27,4 +27,5 @@ mod nth_call_fails;
 mod random_faults;
 mod recovery_crashes;
 mod sequences;
+mod spare;
 mod workload;
