@@ -11,7 +11,7 @@ const SPARE: &str = "spare/zeroed";
 fn put(number: usize) -> Op {
     Op::Put {
         bucket: 0,
-        key: format!("key-{number}").into(),
+        key: format!("key-{number}").as_str().into(),
         content: Content::Stream {
             seed: number as u64,
             len: 2000,
