@@ -35,6 +35,7 @@ mod apply;
 mod budget;
 pub mod canary;
 pub mod clock;
+mod digest;
 mod durable;
 mod error;
 pub mod format;

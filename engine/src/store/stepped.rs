@@ -18,7 +18,7 @@ use crate::sync::Arc;
 use std::time::Duration;
 
 /// The name index in memory, with its snapshot in a file of the simulated disk.
-struct MemorySource(Arc<dyn Disk>);
+pub(super) struct MemorySource(pub(super) Arc<dyn Disk>);
 
 impl MemorySource {
     fn path() -> DiskPath {
