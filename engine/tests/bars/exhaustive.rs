@@ -156,3 +156,33 @@ fn bar_03_all_short_histories() {
     };
     campaign.all(|number| all_crashes(&start, &histories[usize::try_from(number).unwrap()]));
 }
+
+/// What is longer than the histories above: a segment is prepared, and the next one made of it.
+#[test]
+fn bar_03_around_a_prepared_segment() {
+    crate::common::arm_canary();
+    let start = Start::new().unwrap();
+    let reopen = |clean| Op::Reopen {
+        clean,
+        fault: IndexFault::None,
+    };
+    let whole = [
+        put("first", 100, 100),
+        Op::Prepare,
+        Op::Seal,
+        put("second", 101, 300),
+    ];
+    let mut histories: Vec<Vec<Op>> = (2..=whole.len()).map(|len| whole[..len].to_vec()).collect();
+    for clean in [true, false] {
+        for len in [2, 4] {
+            let mut history = whole[..len].to_vec();
+            history.extend([reopen(clean), put("third", 102, 100)]);
+            histories.push(history.clone());
+            history.pop();
+            histories.push(history);
+        }
+    }
+    for history in histories {
+        all_crashes(&start, &history).unwrap();
+    }
+}

@@ -31,4 +31,5 @@ mod real_store;
 mod recovery_crashes;
 mod regions;
 mod sequences;
+mod spare;
 mod workload;

@@ -15,7 +15,7 @@ impl Spread {
         sorted.sort_by(f64::total_cmp);
         Self {
             least: sorted[0],
-            middle: sorted[sorted.len() / 2],
+            middle: f64::midpoint(sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2]),
             greatest: sorted[sorted.len() - 1],
         }
     }

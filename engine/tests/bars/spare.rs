@@ -1,0 +1,125 @@
+//! The segment that is prepared while nothing else is to do: it is used, given back when room is short, gone after a
+//! start, and whatever fails while it is made is none of the log's. Crashes around it: bar 3.
+
+use crate::common::{config, fresh, probe};
+use moraine_engine::io::sim::{FaultKind, Repeat, SimConfig};
+use moraine_engine::testing::{Content, IndexFault, Op, When, World, options};
+
+const SEED: u64 = 3;
+const SPARE: &str = "spare/zeroed";
+
+fn put(number: usize) -> Op {
+    Op::Put {
+        bucket: 0,
+        key: format!("key-{number}").as_str().into(),
+        content: Content::Stream {
+            seed: number as u64,
+            len: 2000,
+        },
+        attributes: 1,
+        when: When::Always,
+        chunk: usize::MAX,
+    }
+}
+
+/// A store that has begun a segment.
+fn begun() -> World {
+    let mut world = fresh(SEED);
+    world.start().unwrap();
+    world
+        .run(&[Op::CreateBucket { bucket: 0 }, put(0)])
+        .unwrap();
+    world
+}
+
+fn has_spare(world: &World) -> bool {
+    world.disk().files().iter().any(|path| path == SPARE)
+}
+
+fn segments(world: &World) -> usize {
+    let files = world.disk().files();
+    files.iter().filter(|path| path.ends_with(".seg")).count()
+}
+
+#[test]
+fn the_next_segment_is_made_of_the_spare() {
+    let mut world = begun();
+    world.step(&Op::Prepare).unwrap();
+    assert!(has_spare(&world));
+    let before = segments(&world);
+    world.run(&[Op::Seal, put(1)]).unwrap();
+    assert_eq!((has_spare(&world), segments(&world)), (false, before + 1));
+    world.check().unwrap();
+}
+
+#[test]
+fn a_start_removes_it_and_prepares_anew() {
+    let mut world = begun();
+    for clean in [false, true] {
+        world.step(&Op::Prepare).unwrap();
+        assert!(has_spare(&world));
+        let fault = IndexFault::None;
+        world.step(&Op::Reopen { clean, fault }).unwrap();
+        assert!(!has_spare(&world));
+        world.step(&put(2)).unwrap();
+    }
+}
+
+#[test]
+fn it_is_given_back_when_room_is_short() {
+    let mut world = begun();
+    world.step(&Op::Prepare).unwrap();
+    assert!(has_spare(&world));
+    let files = world.disk().files();
+    let used: usize = files
+        .iter()
+        .map(|path| world.disk().read_file(path).map_or(0, |bytes| bytes.len()))
+        .sum();
+    let segment = options(SEED).geometry.segment_bytes;
+    world.disk().set_capacity(used as u64 + segment / 4);
+    // A sixteenth of a segment is written before the room is looked at.
+    for number in 1..8 {
+        world.step(&put(number)).unwrap();
+    }
+    assert!(!has_spare(&world) && world.is_writable());
+}
+
+#[test]
+fn none_is_made_where_the_next_segments_would_find_no_room() {
+    let mut world = World::new(
+        SEED,
+        SimConfig {
+            capacity: 3 * options(SEED).geometry.segment_bytes,
+            ..config(SEED)
+        },
+        options(SEED),
+    );
+    world.start().unwrap();
+    world
+        .run(&[Op::CreateBucket { bucket: 0 }, put(0), Op::Prepare])
+        .unwrap();
+    assert!(!has_spare(&world));
+}
+
+#[test]
+fn no_failure_while_it_is_made_or_used_hurts_the_log() {
+    for kind in [FaultKind::Eio, FaultKind::Enospc] {
+        let calls = {
+            let mut world = begun();
+            let before = world.disk().call_count();
+            world.step(&Op::Prepare).unwrap();
+            world.disk().call_count() - before
+        };
+        assert!(calls > 10, "{calls} calls");
+        for nth in 1..=calls {
+            let mut world = begun();
+            world.disk().fail_nth(nth, kind, Repeat::Once);
+            world.step(&Op::Prepare).unwrap();
+            assert!(!world.disk().has_pending_faults(), "call {nth}");
+            assert!(world.is_writable(), "call {nth}");
+            world.run(&[Op::Seal, put(1)]).unwrap();
+            probe(&mut world).unwrap();
+            world.check().unwrap();
+        }
+    }
+}
