@@ -53,12 +53,17 @@ pub fn names(data: &[u8]) {
             limit: 3,
             ..ListQuery::default()
         };
-        all(index.list(bucket, &query).map(|page| assert!(page.entries.len() <= 3)));
+        all(index
+            .list(bucket, &query)
+            .map(|page| assert!(page.entries.len() <= 3)));
         let _ = index.usage(bucket);
         let _ = index.has_names(bucket);
     }
     let key = b"k".to_vec();
-    let name = NameKey { bucket: BucketId(1), key };
+    let name = NameKey {
+        bucket: BucketId(1),
+        key,
+    };
     all(index.get(&name).map(drop));
     all(index.apply(&[], &covered(1), Hlc(1)));
 }
@@ -118,10 +123,16 @@ pub fn hash(data: &[u8]) {
     }
     // Where the numbers of segments are used up the index refuses, and says so.
     let fresh = Id::of(b"fresh");
-    if index.insert(&fresh, location(9, 512), &mut |_| Ok(false)).is_ok() {
+    if index
+        .insert(&fresh, location(9, 512), &mut |_| Ok(false))
+        .is_ok()
+    {
         let found = index.lookup(&fresh);
         let there = |place: &Location| place.same_place(&location(9, 512));
-        assert!(found.iter().any(|place| there(&place)), "what was inserted is found");
+        assert!(
+            found.iter().any(|place| there(&place)),
+            "what was inserted is found"
+        );
     }
     let _ = index.checkpoint(&covered(2));
 }

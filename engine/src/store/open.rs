@@ -75,6 +75,9 @@ pub(crate) fn open(parts: Parts, options: &Options) -> Result<OpenedStore> {
     let disk = Arc::clone(&parts.disk);
     let (mut superblock, key, created) = identify(&*disk, &parts, options)?;
     let node = superblock.node;
+    // Empty most of the time: a backup may have left it out.
+    let spare = spare_dir();
+    durable::create_dir(&*disk, &spare).map_err(|source| Error::io("create", &spare, source))?;
     let segments = Arc::new(Segments::default());
     let tail = find_log(&*disk, &segments, node)?;
     let previous = (superblock.incarnation, tail.end);

@@ -1,7 +1,7 @@
 //! Bar 6 on real files: a bit of any kind of file and of any region of it is flipped, the store is opened, and everything is
-//! read: right bytes or an error. CI samples every region; `MORAINE_EVERY_BYTE=1` goes through all bytes.
+//! read: right bytes or an error. CI samples every region; `MORAINE_EXHAUSTIVE=1` goes through all bytes.
 
-use crate::common::Tally;
+use crate::common::{Tally, exhaustively};
 use crate::real_store::{Folder, Sample, Seen, files, look, make};
 use crate::regions::Regions;
 use moraine_engine::fsck;
@@ -22,13 +22,12 @@ struct Flip {
 }
 
 fn flips(regions: &Regions) -> Vec<Flip> {
-    let every = std::env::var_os("MORAINE_EVERY_BYTE").is_some();
     let base = std::env::var("MORAINE_SEED_BASE").map_or(0, |base| base.parse().unwrap());
     let mut rng = Rng::new(base);
     let mut out = Vec::new();
     for what in regions.0.keys() {
         let len = regions.len(what);
-        let numbers: Vec<u64> = if every {
+        let numbers: Vec<u64> = if exhaustively() {
             (0..len).collect()
         } else {
             (0..scaled(EACH)).map(|_| rng.below(len)).collect()
@@ -67,7 +66,10 @@ fn run(sample: &Sample, regions: &Regions, flip: &Flip, bit: u8) -> Result<Outco
     }
     let place = |failure: Failure| {
         let Failure(why) = failure;
-        Failure(format!("{}: bit {bit} of byte {} of {path}: {why}", flip.what, at.start))
+        Failure(format!(
+            "{}: bit {bit} of byte {} of {path}: {why}",
+            flip.what, at.start
+        ))
     };
     let report = fsck::run(&copy.0, &mut |_| {});
     let found = report.is_ok_and(|report| !report.is_clean());
@@ -85,8 +87,16 @@ static SUMMARY: Mutex<BTreeMap<(bool, String), [u64; 5]>> = Mutex::new(BTreeMap:
 fn summarise(sealed: bool, what: &str, Outcome { seen, found, .. }: &Outcome) {
     let mut summary = SUMMARY.lock().unwrap();
     let row = summary.entry((sealed, what.to_owned())).or_default();
-    let more = [1, u64::from(*found), seen.refused.into(), seen.unreadable, seen.missing];
-    row.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
+    let more = [
+        1,
+        u64::from(*found),
+        seen.refused.into(),
+        seen.unreadable,
+        seen.missing,
+    ];
+    row.iter_mut()
+        .zip(more)
+        .for_each(|(sum, more)| *sum += more);
 }
 
 fn campaign(name: &'static str, sealed: bool, judge: impl Fn(&str, &Outcome) -> Check + Sync) {
@@ -105,7 +115,10 @@ fn campaign(name: &'static str, sealed: bool, judge: impl Fn(&str, &Outcome) -> 
             Failure(format!("{}, byte {} of {path}: {why}", flip.what, at.start))
         })
     });
-    println!("{count} flips in {} regions; each: flips, found by fsck, refused, unreadable, missing", regions.0.len());
+    println!(
+        "{count} flips in {} regions; each: flips, found by fsck, refused, unreadable, missing",
+        regions.0.len()
+    );
     for ((_, what), row) in SUMMARY.lock().unwrap().iter() {
         println!("{what:40} {row:?}");
     }
@@ -154,12 +167,23 @@ fn bar_06_the_samples_hold_every_kind_of_byte() {
     for sealed in [true, false] {
         let sample = make(sealed);
         let regions = Regions::of(&sample.folder.0);
-        for kind in ["Extent", "Manifest", "Name", "Tombstone", "Catalog", "Start"] {
+        for kind in [
+            "Extent",
+            "Manifest",
+            "Name",
+            "Tombstone",
+            "Catalog",
+            "Start",
+        ] {
             let what = format!("payload, {kind}");
             assert!(regions.0.contains_key(&what), "{what}");
         }
         let total: u64 = regions.0.keys().map(|what| regions.len(what)).sum();
-        assert_eq!(total, bytes_of(&sample.folder.0), "every byte is in one region");
+        assert_eq!(
+            total,
+            bytes_of(&sample.folder.0),
+            "every byte is in one region"
+        );
         let seen = look(&sample.folder.0, &sample.objects).unwrap();
         assert!(seen.is_whole(), "{seen:?}");
         SEEN.add(regions.0.len() as u64);
@@ -169,5 +193,7 @@ fn bar_06_the_samples_hold_every_kind_of_byte() {
 
 fn bytes_of(folder: &Path) -> u64 {
     let sizes = files(folder).into_iter();
-    sizes.map(|path| fs::metadata(folder.join(path)).unwrap().len()).sum()
+    sizes
+        .map(|path| fs::metadata(folder.join(path)).unwrap().len())
+        .sum()
 }

@@ -231,7 +231,12 @@ async fn fill(store: &Store, run: u64, objects: &mut BTreeMap<&'static str, Vec<
         }
     };
     let puts: &[(&'static str, u64, usize)] = match run {
-        0 => &[("a/small", 1, 100), ("a/two", 2, 8192), (DELETED, 3, 3000), ("twice", 4, 5000)],
+        0 => &[
+            ("a/small", 1, 100),
+            ("a/two", 2, 8192),
+            (DELETED, 3, 3000),
+            ("twice", 4, 5000),
+        ],
         1 => &[("many", 5, 20_000), ("twice", 6, 700), ("empty", 0, 0)],
         _ => &[("again", 5, 20_000), ("z/last", 7, 4097), ("z/one", 8, 1)],
     };
@@ -303,7 +308,10 @@ pub fn look(folder: &Path, objects: &BTreeMap<&'static str, Vec<u8>>) -> Result<
             .await
             .map_err(|error| Failure(format!("the store takes no write: {error}")))?;
         let new = read(&store, bucket, "new", &noise(11, 9000)).await?;
-        ensure!(matches!(new, Read::Whole), "what was just written is not there");
+        ensure!(
+            matches!(new, Read::Whole),
+            "what was just written is not there"
+        );
         Ok(())
     })?;
     // A store that met damage may say so at its end.
@@ -345,11 +353,7 @@ async fn read(store: &Store, bucket: BucketId, key: &str, content: &[u8]) -> Res
     Ok(Read::Whole)
 }
 
-async fn list(
-    store: &Store,
-    bucket: BucketId,
-    objects: &BTreeMap<&'static str, Vec<u8>>,
-) -> Check {
+async fn list(store: &Store, bucket: BucketId, objects: &BTreeMap<&'static str, Vec<u8>>) -> Check {
     let query = ListQuery {
         limit: 1000,
         ..ListQuery::default()

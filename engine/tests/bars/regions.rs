@@ -1,11 +1,11 @@
 //! What each byte of a store's files is: so that damage can be drawn over every kind of them, however small.
 
 use crate::real_store::files;
-use moraine_engine::format::{
-    BATCH_HEADER_LEN, BatchHeader, Binding, Footer, Geometry, RECORD_HEADER_LEN, RecordHeader, SegmentHeader,
-    TRAILER_LEN, Trailer,
-};
 use moraine_engine::Offset;
+use moraine_engine::format::{
+    BATCH_HEADER_LEN, BatchHeader, Binding, Footer, Geometry, RECORD_HEADER_LEN, RecordHeader,
+    SegmentHeader, TRAILER_LEN, Trailer,
+};
 use std::collections::BTreeMap;
 use std::fs;
 use std::ops::Range;
@@ -77,8 +77,7 @@ impl Regions {
             return;
         };
         let footer = bytes[trailer.offset as usize..][..trailer.len as usize].to_vec();
-        let footer =
-            Footer::decode(footer, &trailer, header.binding, &header.geometry).unwrap();
+        let footer = Footer::decode(footer, &trailer, header.binding, &header.geometry).unwrap();
         let table = trailer.offset + FOOTER_HEADER_LEN;
         let copies = table + footer.table().len() as u64 * TABLE_ENTRY_LEN;
         let footer_end = trailer.offset + trailer.len;
@@ -126,7 +125,11 @@ impl Regions {
         let end = at + header.len() as u64;
         self.add("record header", path, at..extension);
         self.add("extension of a record", path, extension..payload);
-        self.add(&format!("payload, {:?}", header.kind), path, payload..payload_end);
+        self.add(
+            &format!("payload, {:?}", header.kind),
+            path,
+            payload..payload_end,
+        );
         self.add("padding behind a record", path, payload_end..end);
         end
     }
@@ -153,7 +156,10 @@ impl Regions {
 
     /// How many bytes a region has.
     pub fn len(&self, what: &str) -> u64 {
-        self.0[what].iter().map(|(_, range)| range.end - range.start).sum()
+        self.0[what]
+            .iter()
+            .map(|(_, range)| range.end - range.start)
+            .sum()
     }
 }
 

@@ -28,7 +28,12 @@ pub fn acl(data: &[u8]) {
             let granted = parts.headers.keys();
             assert!(!granted.into_iter().any(|name| is_grant(name.as_str())));
         }
-        Err(error) => assert!(error.code().status_code().is_some_and(|it| !it.is_success())),
+        Err(error) => assert!(
+            error
+                .code()
+                .status_code()
+                .is_some_and(|it| !it.is_success())
+        ),
     }
 }
 
@@ -36,5 +41,8 @@ fn is_grant(name: &str) -> bool {
     let Some(what) = name.strip_prefix("x-amz-grant-") else {
         return false;
     };
-    matches!(what, "full-control" | "read" | "read-acp" | "write" | "write-acp")
+    matches!(
+        what,
+        "full-control" | "read" | "read-acp" | "write" | "write-acp"
+    )
 }

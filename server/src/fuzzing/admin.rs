@@ -38,7 +38,9 @@ pub fn admin(data: &[u8]) {
     assert!(check_token(&parts.headers, None).is_err());
     if check_token(&parts.headers, Some(&token)).is_ok() {
         let shown = parts.headers.get_all(AUTHORIZATION).iter();
-        let shown: Vec<_> = shown.map(|value| value.as_bytes().to_ascii_lowercase()).collect();
+        let shown: Vec<_> = shown
+            .map(|value| value.as_bytes().to_ascii_lowercase())
+            .collect();
         assert!(shown.len() == 1 && shown.iter().all(|it| it.starts_with(b"bearer ")));
     }
     let body = Full::new(Bytes::copy_from_slice(body));
@@ -54,7 +56,10 @@ async fn judge(parts: &http::request::Parts, body: Full<Bytes>) {
             assert!(tenant.is_none_or(|tenant| query.contains(tenant)));
         }
         Ok(Wish::Change(_)) => {
-            assert!(matches!(parts.method, Method::POST | Method::PATCH | Method::DELETE));
+            assert!(matches!(
+                parts.method,
+                Method::POST | Method::PATCH | Method::DELETE
+            ));
         }
         Err(error) => {
             let (head, body) = error.into_answer().into_parts();

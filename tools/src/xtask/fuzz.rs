@@ -243,7 +243,10 @@ fn is_caught(program: &Path, (canary, target): &(&str, &str), seconds: u64) -> D
         ));
     }
     let runs = last_line(&text, "#").and_then(|line| line.split_whitespace().next());
-    println!("{canary}: noticed by {target} after {}", runs.unwrap_or("the kept inputs"));
+    println!(
+        "{canary}: noticed by {target} after {}",
+        runs.unwrap_or("the kept inputs")
+    );
     Ok(())
 }
 
@@ -292,7 +295,11 @@ mod tests {
         let items: Vec<u32> = (0..50).collect();
         let failed = side_by_side(&items, |item| {
             done.fetch_add(1, Ordering::Relaxed);
-            if item % 10 == 3 { Err(String::new()) } else { Ok(()) }
+            if item % 10 == 3 {
+                Err(String::new())
+            } else {
+                Ok(())
+            }
         });
         let mut failed: Vec<u32> = failed.into_iter().copied().collect();
         failed.sort_unstable();
