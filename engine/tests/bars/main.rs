@@ -16,6 +16,7 @@ mod common;
 mod crashes;
 mod damage;
 mod damage_kinds;
+mod descriptors;
 mod determinism;
 mod disk_full;
 mod every_sync_fails;
