@@ -79,6 +79,14 @@ pub enum Error {
         /// Bytes that could not be allocated.
         need: u64,
     },
+    /// The process, or the system, has no file descriptor left. It passes; nothing was changed.
+    #[error("no file descriptor is left to {op} {path}: raise the limit of open files")]
+    NoDescriptor {
+        /// What was to be done, as a verb.
+        op: &'static str,
+        /// Where, relative to the data directory.
+        path: DiskPath,
+    },
     /// A write or sync failed earlier: the store is read-only until it is opened again.
     #[error("the store is read-only: {reason}")]
     Poisoned {
@@ -280,10 +288,21 @@ pub enum Error {
 impl Error {
     /// Wraps a system error with what was being done, and where.
     pub(crate) fn io(op: &'static str, path: &DiskPath, source: io::Error) -> Self {
+        let path = path.clone();
+        if is_without_descriptor(&source) {
+            return Self::NoDescriptor { op, path };
+        }
         Self::Io {
             op,
-            path: path.clone(),
+            path,
             source: Arc::new(source),
         }
     }
+}
+
+/// Whether a call failed only because no descriptor was left, of the process's or of the system's.
+fn is_without_descriptor(source: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let code = source.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(code, Some(Errno::MFILE | Errno::NFILE))
 }

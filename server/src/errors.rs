@@ -67,6 +67,7 @@ fn plain(error: &Error) -> S3Error {
             StatusCode::INSUFFICIENT_STORAGE,
             "the store is full",
         ),
+        Error::NoDescriptor { .. } => slow_down(),
         Error::Poisoned { .. } => {
             s3_error!(
                 ServiceUnavailable,

@@ -194,7 +194,9 @@ mod tests {
 
     /// Lengths around blocks, slices and the limit for those that are hashed alone, in an order that mixes them.
     fn lengths(seed: u64) -> Vec<usize> {
-        let special = [0, 1, 63, 64, 65, 4096, 4097, 65_535, 65_536, 65_537, 200_000];
+        let special = [
+            0, 1, 63, 64, 65, 4096, 4097, 65_535, 65_536, 65_537, 200_000,
+        ];
         let mut x = seed;
         (0..120)
             .map(|_| {

@@ -197,7 +197,8 @@ impl Writer {
             match self.submit_batch() {
                 Ok(true) => done = true,
                 Ok(false) => break,
-                Err(error @ Error::NoSpace { .. }) => {
+                // No segment was begun, so nothing was written: what waits is refused, and the next may find room.
+                Err(error @ (Error::NoSpace { .. } | Error::NoDescriptor { .. })) => {
                     self.waiting.drain(..).for_each(|item| item.fail(&error));
                     done = true;
                 }

@@ -24,11 +24,7 @@ pub(crate) struct Hashed {
 /// A body of one extent that was hashed and looked up.
 pub(crate) enum Single {
     /// All is known.
-    Done {
-        id: Id,
-        md5: [u8; 16],
-        held: Held,
-    },
+    Done { id: Id, md5: [u8; 16], held: Held },
     /// Somebody else's record with the same bytes is on its way, and with it perhaps their MD5.
     Attached {
         id: Id,
@@ -93,7 +89,9 @@ pub(crate) fn ingest_single(
     let mut held = Held::default();
     let found = look_up(shared, id, payload.len(), &mut held);
     let answer = match found {
-        Ok(LookUp::New(first)) => return ingest_new(shared, first, id, payload, grant, held, sender),
+        Ok(LookUp::New(first)) => {
+            return ingest_new(shared, first, id, payload, grant, held, sender);
+        }
         Ok(LookUp::Known(Digests { md5: None, .. })) => {
             return shared.md5.add(Md5::default(), payload, move |md5| {
                 let md5 = md5.finish();

@@ -81,6 +81,7 @@ pub(crate) fn open(parts: Parts, options: &Options) -> Result<OpenedStore> {
     let disk = Arc::clone(&parts.disk);
     let (mut superblock, key, created) = identify(&*disk, &parts, options)?;
     let node = superblock.node;
+    keep_spare_dir(&*disk)?;
     let segments = Arc::new(Segments::default());
     let tail = find_log(&*disk, &segments, node)?;
     let previous = (superblock.incarnation, tail.end);
@@ -311,6 +312,12 @@ fn write_superblock(disk: &dyn Disk, superblock: &Superblock) -> Result<()> {
     let path = DiskPath::root().join(SUPERBLOCK);
     durable::replace(disk, &path, &superblock.encode())
         .map_err(|source| Error::io("write", &path, source))
+}
+
+/// Makes the folder in which segments are begun, if it is gone: it is empty most of the time, so a backup may leave it out.
+fn keep_spare_dir(disk: &dyn Disk) -> Result<()> {
+    let spare = spare_dir();
+    durable::create_dir(disk, &spare).map_err(|source| Error::io("create", &spare, source))
 }
 
 /// Where this node's log ends.

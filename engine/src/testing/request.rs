@@ -352,6 +352,7 @@ pub const fn is_fault(error: &Error) -> bool {
             | Error::NameIndex(NamesError::Io { .. })
             | Error::Poisoned { .. }
             | Error::NoSpace { .. }
+            | Error::NoDescriptor { .. }
             | Error::Closed
             | Error::Damaged { .. }
             | Error::Missing { .. }

@@ -91,6 +91,11 @@ pub fn probe(world: &mut World) -> Check {
     }
 }
 
+/// Whether bars that CI samples go through everything: every call, every byte.
+pub fn exhaustively() -> bool {
+    std::env::var_os("MORAINE_EXHAUSTIVE").is_some()
+}
+
 /// Breaks the store first, if this process was started for that. Every bar begins with this.
 pub fn arm_canary() {
     #[cfg(feature = "canary")]

@@ -1,6 +1,7 @@
-//! Bar 4: the n-th call to the disk fails, once or for good, for every n until the workload completes.
+//! Bar 4: the n-th call to the disk fails, once or for good: for n up to 500 in CI, and with `MORAINE_EXHAUSTIVE=1` for every n
+//! until the workload completes.
 
-use crate::common::{config, finish};
+use crate::common::{config, exhaustively, finish};
 use crate::workload::workload;
 use moraine_engine::io::sim::{CrashMode, FaultKind, Repeat};
 use moraine_engine::testing::{Campaign, Check, World, options, scaled};
@@ -24,8 +25,21 @@ fn run(nth: u64, kind: FaultKind, repeat: Repeat, mode: CrashMode) -> Check {
     finish(&mut world, nth.is_multiple_of(2))
 }
 
+/// How many calls there are until the workload completes, and is looked at once more.
+fn calls() -> u64 {
+    let mut world = World::new(SEED, config(SEED), options(SEED));
+    let done = world.start().and_then(|_| world.run(&workload()));
+    done.expect("nothing fails");
+    world.disk().call_count()
+}
+
 fn every_call(name: &'static str, kind: FaultKind, repeat: Repeat) {
-    let count = scaled(CALLS_MAX);
+    let count = if exhaustively() {
+        calls()
+    } else {
+        scaled(CALLS_MAX)
+    };
+    println!("n = 1 to {count}");
     let campaign = Campaign { name, count };
     campaign.all(|number| {
         // Power may go after the process gave up, or stay.

@@ -1,7 +1,7 @@
 //! Bar 6 on real files: a bit of any kind of file and of any region of it is flipped, the store is opened, and everything is
-//! read: right bytes or an error. CI samples every region; `MORAINE_EVERY_BYTE=1` goes through all bytes.
+//! read: right bytes or an error. CI samples every region; `MORAINE_EXHAUSTIVE=1` goes through all bytes.
 
-use crate::common::Tally;
+use crate::common::{Tally, exhaustively};
 use crate::real_store::{Folder, Sample, Seen, files, look, make};
 use crate::regions::Regions;
 use moraine_engine::fsck;
@@ -22,13 +22,12 @@ struct Flip {
 }
 
 fn flips(regions: &Regions) -> Vec<Flip> {
-    let every = std::env::var_os("MORAINE_EVERY_BYTE").is_some();
     let base = std::env::var("MORAINE_SEED_BASE").map_or(0, |base| base.parse().unwrap());
     let mut rng = Rng::new(base);
     let mut out = Vec::new();
     for what in regions.0.keys() {
         let len = regions.len(what);
-        let numbers: Vec<u64> = if every {
+        let numbers: Vec<u64> = if exhaustively() {
             (0..len).collect()
         } else {
             (0..scaled(EACH)).map(|_| rng.below(len)).collect()

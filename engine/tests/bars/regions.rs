@@ -54,7 +54,7 @@ impl Regions {
 
     fn slots(&mut self, path: &str, bytes: &[u8]) {
         for at in (SHARD_LINE..bytes.len() as u64).step_by(16) {
-            let slot = &bytes[at as usize..][..16];
+            let slot = &bytes[size(at)..][..16];
             let what = if slot.iter().all(|byte| *byte == 0) {
                 "hash index, empty slot"
             } else {
@@ -71,12 +71,12 @@ impl Regions {
         let len = bytes.len() as u64;
         let trailer = bytes.last_chunk().and_then(|it| Trailer::decode(it).ok());
         let end = trailer.as_ref().map_or(len, |trailer| trailer.offset);
-        let end = self.batches(path, &bytes[..end as usize], start, &header);
+        let end = self.batches(path, &bytes[..size(end)], start, &header);
         let Some(trailer) = trailer else {
             self.add("unused end of a segment", path, end..len);
             return;
         };
-        let footer = bytes[trailer.offset as usize..][..trailer.len as usize].to_vec();
+        let footer = bytes[size(trailer.offset)..][..size(trailer.len)].to_vec();
         let footer = Footer::decode(footer, &trailer, header.binding, &header.geometry).unwrap();
         let table = trailer.offset + FOOTER_HEADER_LEN;
         let copies = table + footer.table().len() as u64 * TABLE_ENTRY_LEN;
@@ -93,7 +93,7 @@ impl Regions {
     fn batches(&mut self, path: &str, bytes: &[u8], start: u64, header: &SegmentHeader) -> u64 {
         let (binding, geometry) = (header.binding, &header.geometry);
         let mut at = start;
-        while let Some(rest) = bytes.get(at as usize..) {
+        while let Some(rest) = bytes.get(size(at)..) {
             let max = u32::try_from(rest.len()).unwrap();
             let Ok(batch) = BatchHeader::decode(rest, binding, Offset(at), max) else {
                 break;
@@ -118,7 +118,7 @@ impl Regions {
         binding: Binding,
         geometry: &Geometry,
     ) -> u64 {
-        let header = RecordHeader::decode(&bytes[at as usize..], binding, geometry).unwrap();
+        let header = RecordHeader::decode(&bytes[size(at)..], binding, geometry).unwrap();
         let extension = at + RECORD_HEADER_LEN as u64;
         let payload = extension + u64::from(header.extension_len);
         let payload_end = payload + u64::from(header.payload_len);
@@ -170,4 +170,8 @@ fn kind(path: &str) -> String {
         if plain.is_empty() { "N" } else { plain }
     });
     parts.collect::<Vec<_>>().join("/")
+}
+
+fn size(number: u64) -> usize {
+    usize::try_from(number).unwrap()
 }

@@ -90,6 +90,7 @@ impl ApiError {
             Error::TooMany { .. } => (StatusCode::CONFLICT, "too_many"),
             Error::Invalid { .. } => (StatusCode::BAD_REQUEST, "invalid"),
             Error::NoSpace { .. } => (StatusCode::INSUFFICIENT_STORAGE, "full"),
+            Error::NoDescriptor { .. } => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             Error::Poisoned { .. } => (StatusCode::SERVICE_UNAVAILABLE, "read_only"),
             Error::Closed => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
             _ => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),

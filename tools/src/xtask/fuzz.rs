@@ -242,7 +242,8 @@ fn is_caught(program: &Path, (canary, target): &(&str, &str), seconds: u64) -> D
             "{target} does not notice the canary {canary} in {seconds} s: {end}"
         ));
     }
-    let runs = last_line(&text, "#").and_then(|line| line.split_whitespace().next());
+    let runs = text.lines().rfind(|line| line.starts_with('#'));
+    let runs = runs.and_then(|line| line.split_whitespace().next());
     println!(
         "{canary}: noticed by {target} after {}",
         runs.unwrap_or("the kept inputs")

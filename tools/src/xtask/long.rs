@@ -43,6 +43,9 @@ pub fn run(args: &Args) -> Done {
     let mut passes = 0_u64;
     while started.elapsed() < length {
         run::finish(models(seed, args.scale))?;
+        if passes == 0 {
+            run::finish(exhaustive())?;
+        }
         schedules::explore_from(seed, args.scale)?;
         run::finish(kills(seed))?;
         run::finish(sessions(seed))?;
@@ -82,6 +85,21 @@ fn models(seed: u64, scale: u32) -> Command {
         "\n== MORAINE_SEED_BASE={seed} MORAINE_TEST_SCALE={scale} {}",
         run::shown(&command)
     );
+    command
+}
+
+/// The bars that CI samples, once with every call and every byte.
+fn exhaustive() -> Command {
+    let filter = "binary(bars) and (test(/bar_04_(nth|all|disk)/) or test(/bar_06_flips/))";
+    let mut command = run::cargo(&[
+        "nextest",
+        "run",
+        "--workspace",
+        "--all-features",
+        "-E",
+        filter,
+    ]);
+    command.env("MORAINE_EXHAUSTIVE", "1");
     command
 }
 

@@ -321,6 +321,9 @@ fn grown_slots(entries: u64, file: ShardFile) -> u64 {
 }
 
 fn is_full_disk(error: &Error) -> bool {
+    if matches!(error, Error::NoDescriptor { .. }) {
+        return true;
+    }
     let Error::Io { source, .. } = error else {
         return false;
     };
