@@ -45,7 +45,7 @@ impl Replay<'_> {
         if from >= self.end {
             return Ok(0);
         }
-        let anew = self.indexes.names.covered().is_empty();
+        let anew = self.indexes.names.is_new().map_err(names_error)?;
         let rebuild = anew.then(|| Rebuild::new(scratch)).transpose();
         let mut sink = ReplaySink {
             replay: self,

@@ -135,6 +135,11 @@ impl NameIndex {
         Ok(())
     }
 
+    /// Whether the index never took a record: one that a first replay left unfinished covers nothing, but holds rows.
+    pub fn is_new(&self) -> Result<bool> {
+        Ok(self.covered().is_empty() && !has_rows(self.kv.as_ref())?)
+    }
+
     /// Fills an index that never took a record; see [`super::Rebuild`]. `rows` hands all rows to the sink, with the state
     /// that they bring the index to, and returns what the buckets hold.
     pub(super) fn fill(&self, covered: &Covered, hlc: Hlc, rows: &mut Filling<'_>) -> Result<()> {

@@ -179,7 +179,7 @@ mod tests {
         let change = |number: u64| {
             let live = number % 5 != 4;
             let mut key = format!("{:02}", number * 7 % 61).into_bytes();
-            if number % 11 == 0 {
+            if number.is_multiple_of(11) {
                 key.insert(0, 0);
             }
             NameChange {
