@@ -1,5 +1,6 @@
 //! What the measurements share. Each binary of `src/bin` has its module here under its own name.
 #![forbid(unsafe_code)]
 
+pub mod compare;
 pub mod load;
 pub mod peer;

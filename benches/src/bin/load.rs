@@ -12,6 +12,7 @@ use moraine_benches::load::phase::{Setting, measure};
 use moraine_benches::load::readback;
 use moraine_benches::load::report::Report;
 use moraine_benches::load::requests::{Operation, Plan, Sizes, Target};
+use moraine_benches::load::window::Limit;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -123,8 +124,13 @@ fn run(args: &Args) -> Done<Report> {
         } else {
             seconds(args.warm_up)?
         },
-        duration: seconds(args.seconds)?,
-        requests: args.requests,
+        limit: match args.requests {
+            Some(requests) => Limit::Requests(requests),
+            None => Limit::Time {
+                duration: seconds(args.seconds)?,
+                sent_max: u64::MAX,
+            },
+        },
         template: Arc::new(Template::new(args.seed)),
     };
     let sizes = args.mix.unwrap_or(args.size);

@@ -14,6 +14,7 @@ pub mod report;
 pub mod requests;
 pub mod signer;
 pub mod usage;
+pub mod window;
 pub mod worker;
 
 /// What a measurement returns: a sentence if it could not be done.

@@ -7,13 +7,10 @@ use crate::load::random::Random;
 use crate::load::report::{Percentiles, Report, Server, each, gib, mib};
 use crate::load::requests::{Plan, Run, Source, Target, Writer};
 use crate::load::usage::{Processes, Watch};
+use crate::load::window::{Limit, Window};
 use crate::load::worker::{self, Orders, Tally};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
-
-/// Longer than any measurement.
-const FOREVER: Duration = Duration::from_secs(24 * 3600);
 
 /// How a phase is run.
 #[derive(Clone, Debug)]
@@ -30,10 +27,8 @@ pub struct Setting {
     pub fresh: bool,
     /// Answers do not count before this has passed.
     pub warm_up: Duration,
-    /// How long they count.
-    pub duration: Duration,
-    /// Requests after which it ends, if it is not to end by time.
-    pub requests: Option<u64>,
+    /// What ends it.
+    pub limit: Limit,
     /// What bodies are made of.
     pub template: Arc<Template>,
 }
@@ -85,11 +80,11 @@ pub fn measure(setting: &Setting, plan: &Plan, what: &str) -> Done<(Report, Tall
 pub fn complete(setting: &Setting, source: impl Fn(usize) -> Source) -> Done<u64> {
     let setting = Setting {
         warm_up: Duration::ZERO,
-        duration: FOREVER,
-        requests: None,
+        limit: Limit::None,
         ..setting.clone()
     };
-    let tally = spawn(&setting, Instant::now(), source, || {})?;
+    let window = Arc::new(Window::new(setting.warm_up, setting.limit));
+    let tally = spawn(&setting, &window, source, || {})?;
     match tally.words.first() {
         None => Ok(tally.requests),
         Some(why) => Err(format!("{} errors, first: {why}", tally.errors)),
@@ -101,18 +96,20 @@ fn work(
     server: Option<&Processes>,
     source: impl Fn(usize) -> Source,
 ) -> Done<(Tally, Reading, Reading)> {
-    let from = Instant::now() + setting.warm_up;
+    let window = Arc::new(Window::new(setting.warm_up, setting.limit));
     let (mut before, mut after) = (None, None);
     let watch = || {
-        std::thread::sleep(from.saturating_duration_since(Instant::now()));
+        window.wait_open();
         before = Some(Reading::take(server));
-        if setting.requests.is_none() {
-            let until = from + setting.duration;
-            std::thread::sleep(until.saturating_duration_since(Instant::now()));
-            after = Some(Reading::take(server));
+        if matches!(setting.limit, Limit::Time { .. }) {
+            let at = window.wait_closed();
+            after = Some(Reading {
+                at,
+                ..Reading::take(server)
+            });
         }
     };
-    let tally = spawn(setting, from, source, watch)?;
+    let tally = spawn(setting, &window, source, watch)?;
     let before = before.ok_or("no reading was taken")?;
     let after = after.unwrap_or_else(|| Reading::take(server));
     Ok((tally, before, after))
@@ -121,18 +118,11 @@ fn work(
 /// Starts the threads, runs `meanwhile`, and waits for them.
 fn spawn(
     setting: &Setting,
-    from: Instant,
+    window: &Arc<Window>,
     source: impl Fn(usize) -> Source,
     meanwhile: impl FnOnce(),
 ) -> Done<Tally> {
     let threads = setting.threads;
-    let left = Arc::new(AtomicU64::new(setting.requests.unwrap_or(u64::MAX)));
-    let until = from
-        + if setting.requests.is_some() {
-            FOREVER
-        } else {
-            setting.duration
-        };
     std::thread::scope(|scope| {
         let mut running = Vec::new();
         for thread in 0..threads {
@@ -142,9 +132,7 @@ fn spawn(
                 address: setting.target.address,
                 connections: share,
                 fresh: setting.fresh,
-                from,
-                until,
-                left: Arc::clone(&left),
+                window: Arc::clone(window),
                 template: Arc::clone(&setting.template),
             };
             let writer = Writer::new(

@@ -169,6 +169,8 @@ pub enum Source {
     },
     /// Stores these objects where they will be read.
     Storing(Vec<Body>),
+    /// Reads these objects, each once.
+    Reading(Vec<Body>),
     /// Reads what a run has written: counts and bodies.
     ReadingBack(Vec<(u32, Body)>, u32),
 }
@@ -231,6 +233,11 @@ impl Writer {
                 let body = objects.pop()?;
                 let path = object_path(&self.target.bucket, body);
                 Some(self.put(&path, body, Operation::Put, 0, head))
+            }
+            Source::Reading(objects) => {
+                let body = objects.pop()?;
+                let path = object_path(&self.target.bucket, body);
+                Some(self.get(&path, body, false, head))
             }
             Source::ReadingBack(written, run) => {
                 let (count, body) = written.pop()?;

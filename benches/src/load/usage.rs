@@ -7,6 +7,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 const SAMPLING: Duration = Duration::from_millis(20);
+/// In which `/proc` counts CPU time: `USER_HZ`, fixed by the kernel's interface, 100 on all that this is built for.
+const TICKS_PER_SECOND: f64 = 100.0;
 
 /// A process and the children that it had when this was made.
 #[derive(Clone, Debug)]
@@ -35,7 +37,7 @@ impl Processes {
             .flat_map(|pid| [field(*pid, USER), field(*pid, SYSTEM)])
             .flatten()
             .sum();
-        ticks as f64 / rustix::param::clock_ticks_per_second() as f64
+        ticks as f64 / TICKS_PER_SECOND
     }
 
     /// Bytes of anonymous memory that are resident.

@@ -5,13 +5,13 @@ use crate::load::connection::{Answered, Connection};
 use crate::load::histogram::Histogram;
 use crate::load::random::Random;
 use crate::load::requests::Writer;
+use crate::load::window::Window;
 use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 const SCRATCH: usize = 256 * 1024;
@@ -31,12 +31,8 @@ pub struct Orders {
     pub connections: usize,
     /// Each request on a connection of its own.
     pub fresh: bool,
-    /// Answers count from here on.
-    pub from: Instant,
-    /// No request begins after this.
-    pub until: Instant,
-    /// Requests that may still begin, of all threads.
-    pub left: Arc<AtomicU64>,
+    /// When requests begin, and when answers count.
+    pub window: Arc<Window>,
     /// What bodies are made of.
     pub template: Arc<Template>,
 }
@@ -169,21 +165,14 @@ impl Worker {
             return Ok(());
         };
         slot.busy = false;
-        let left = &self.orders.left;
-        if now >= self.orders.until || self.tally.errors >= ERRORS_MAX {
-            return Ok(());
-        }
-        if left
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-                left.checked_sub(1)
-            })
-            .is_err()
-        {
+        let window = &self.orders.window;
+        if self.tally.errors >= ERRORS_MAX || !window.admits(now) {
             return Ok(());
         }
         let Some(ask) = self.writer.next(&mut slot.connection.head) else {
             return Ok(());
         };
+        window.spend(ask.sends.map_or(0, |body| body.length), now);
         slot.busy = true;
         slot.connection.begin(ask, now);
         self.send(index)
@@ -237,7 +226,7 @@ impl Worker {
             return Ok(());
         };
         let (ask, started) = (slot.connection.ask, slot.connection.started);
-        if now >= self.orders.from && now < self.orders.until {
+        if self.orders.window.counts(now) {
             let tally = &mut self.tally;
             tally.requests += 1;
             tally.sent += ask.sends.map_or(0, |body| body.length as u64);

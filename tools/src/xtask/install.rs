@@ -4,6 +4,7 @@ use crate::place;
 use crate::run::{self, Done};
 use std::fs;
 use std::io::IsTerminal;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Debian packages, and what each is for.
@@ -23,7 +24,10 @@ const DEBIAN: [(&str, &str); 15] = [
         "faketime",
         "captured requests are replayed at the time of their capture",
     ),
-    ("nginx-light", "the TLS front of docs/nginx.conf"),
+    (
+        "nginx-light",
+        "the TLS front of docs/nginx.conf, and the server that speed is compared with",
+    ),
     (
         "awscli",
         "the version of the AWS command line that Debian has",
@@ -53,6 +57,21 @@ pub fn everything() -> Done {
     debian(DEBIAN.iter().chain(npm))?;
     python()?;
     javascript()
+}
+
+/// nginx, whichever there is; the comparison of `cargo xtask bench` needs nothing else.
+pub fn nginx() -> Done {
+    let mut asked = run::program("nginx");
+    asked.arg("-v").stderr(Stdio::null());
+    if Path::new("/usr/sbin/nginx").exists() || asked.status().is_ok_and(|status| status.success())
+    {
+        return Ok(());
+    }
+    debian(
+        DEBIAN
+            .iter()
+            .filter(|(package, _)| *package == "nginx-light"),
+    )
 }
 
 fn debian<'a>(packages: impl Iterator<Item = &'a (&'a str, &'a str)>) -> Done {

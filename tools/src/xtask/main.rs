@@ -1,10 +1,11 @@
 //! The workspace's own chores: `cargo xtask test` (everything a change must pass), `cargo xtask show` (what is too
-//! large for that).
+//! large for that), `cargo xtask bench` (how fast it is beside others).
 //!
 //! Needs nothing but cargo to start; what else a chore needs it installs first, and says so.
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, reason = "a chore talks to whoever started it")]
 
+mod bench;
 mod count;
 mod fuzz;
 mod install;
@@ -37,6 +38,8 @@ enum Chore {
     Test(test::Args),
     /// Run one of the larger scenarios; `cargo xtask show list` names them
     Show(show::Args),
+    /// Compare the store with nginx and with bare hyper servers
+    Bench(bench::Args),
     /// Repeat the random tests with new seeds until the time is up
     Long(long::Args),
     /// Run the fuzz targets under libFuzzer
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().chore {
         Chore::Test(args) => test::run(&args),
         Chore::Show(args) => show::run(&args),
+        Chore::Bench(args) => bench::run(&args),
         Chore::Long(args) => long::run(&args),
         Chore::Fuzz(args) => fuzz::run(&args),
         Chore::Install => install::everything(),

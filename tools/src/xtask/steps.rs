@@ -2,7 +2,7 @@
 
 use crate::count::Count;
 use crate::run::Done;
-use crate::{fuzz, install, sanitize, schedules, tidy};
+use crate::{bench, fuzz, install, sanitize, schedules, tidy};
 
 /// What a step does.
 pub enum Work {
@@ -27,14 +27,22 @@ const fn step(name: &'static str, what: &'static str, work: Work) -> Step {
     Step { name, what, work }
 }
 
-/// Builds the server as released.
+/// Builds the server as released, and what measures it: at once, so that both share one flavour of each crate.
 pub const RELEASE: &[&str] = &[
     "build",
     "--release",
     "--package",
     "moraine-tools",
+    "--package",
+    "moraine-benches",
     "--bin",
     "moraine",
+    "--bin",
+    "compare",
+    "--bin",
+    "load",
+    "--bin",
+    "peer",
 ];
 
 /// All of them. Tests are built once, with every feature, so that there is one flavour of each crate.
@@ -65,6 +73,7 @@ pub const STEPS: &[Step] = &[
     step("schedules", "the store's threads in 10,000 orders for each of eleven races", Work::Chore(schedules::explore)),
     step("sanitize", "the ring driver and the mapped index under AddressSanitizer", Work::Chore(sanitize::address)),
     step("release", "the server that the next steps start", Work::Cargo(RELEASE)),
+    step("bench", "the comparison with other servers, each once: errors and wrong bytes, not speed", Work::Chore(bench::smoke)),
     step("corpus", "a thousand pictures and some videos", Work::Clients(&[("corpus.py", &[])])),
     step("first-start", "the printed commands, keys and settings", Work::Clients(&[("first_start.py", &[])])),
     step("bad-input", "stores, bodies and disks that are not as they should be", Work::Clients(
