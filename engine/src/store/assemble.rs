@@ -4,15 +4,15 @@
 //! values: those that were computed at the right offset are used as they are, the others by reading the extent again.
 //! Where parts are of odd lengths, the bytes are read once for the id, and the manifest says that it proves nothing.
 
-use super::blob_writer::{Held, Kind, stage_manifest};
+use super::blob_writer::{Held, Kind, md5_of, stage_manifest, stage_single};
 use super::shared::Shared;
 use super::upload::Part;
+use crate::digest::Md5;
 use crate::error::{Error, Result};
-use crate::format::{Digests, Manifest, ManifestExtent, RecordKind, chaining_value};
+use crate::format::{Digests, Manifest, ManifestExtent, chaining_value};
 use crate::id::Id;
 use crate::sync::Arc;
 use bytes::{Bytes, BytesMut};
-use md5::{Digest, Md5};
 
 /// The blob of these parts, in order: its id, its length, and what keeps it.
 pub(crate) async fn assemble(shared: &Arc<Shared>, parts: &[Part]) -> Result<(Id, u64, Held)> {
@@ -99,17 +99,8 @@ async fn single_extent(
         whole.extend_from_slice(&bytes_of(shared, extent.id).await?);
     }
     let payload = whole.freeze();
-    let job = Arc::clone(shared);
-    shared
-        .compute
-        .run(move || {
-            let id = Id::of(&payload);
-            let mut held = Held::default();
-            let kind = RecordKind::Extent;
-            super::ingest::ingest_content(&job, kind, id, payload, None, true, &mut held)?;
-            Ok((id, held))
-        })
-        .await
+    let (id, _, held) = stage_single(shared, payload, None).await?;
+    Ok((id, held))
 }
 
 /// Parts of odd lengths: the id is that of the bytes, read once.
@@ -118,18 +109,19 @@ async fn irregular(
     extents: Vec<(ManifestExtent, bool)>,
     total: u64,
 ) -> Result<(Id, Held)> {
-    let mut hashers = (blake3::Hasher::new(), Md5::new());
+    let (mut hasher, mut md5) = (blake3::Hasher::new(), Md5::default());
     for (extent, _) in &extents {
         let bytes = bytes_of(shared, extent.id).await?;
+        let again = bytes.clone();
         let job = move || {
-            hashers.0.update(&bytes);
-            hashers.1.update(&bytes);
-            Ok(hashers)
+            hasher.update(&again);
+            Ok(hasher)
         };
-        hashers = shared.compute.run(job).await?;
+        hasher = shared.compute.run(job).await?;
+        md5 = md5_of(shared, md5, bytes).await?;
     }
-    let id = Id::from_bytes(*hashers.0.finalize().as_bytes());
-    let md5 = hashers.1.finalize().into();
+    let id = Id::from_bytes(*hasher.finalize().as_bytes());
+    let md5 = md5.finish();
     let extents = extents
         .into_iter()
         .map(|(extent, _)| ManifestExtent {

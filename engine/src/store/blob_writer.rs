@@ -4,12 +4,13 @@
 //! while the one before it is hashed on another thread, so a body takes two extents of memory whatever its length.
 
 use super::in_flight::InFlight;
-use super::ingest::{Digester, Hashed, ingest_content};
+use super::ingest::{Hashed, Single, ingest_extent, ingest_single};
 use super::pins::Pin;
 use super::shared::Shared;
 use crate::budget::{Budget, Grant, Share};
+use crate::digest::Md5;
 use crate::error::{Error, Result};
-use crate::format::{Digests, Manifest, ManifestExtent, RecordKind, merge};
+use crate::format::{Digests, Manifest, ManifestExtent, merge};
 use crate::id::Id;
 use crate::stats::Counters;
 use crate::sync::{Arc, oneshot};
@@ -26,7 +27,8 @@ pub struct BlobWriter {
     gathering: BytesMut,
     grant: Option<Grant>,
     job: Option<oneshot::Receiver<Result<Hashed>>>,
-    digester: Option<Digester>,
+    /// Of all extents that were hashed; away while one is.
+    md5: Option<Md5>,
     extents: Vec<ManifestExtent>,
     held: Held,
     total: u64,
@@ -91,7 +93,7 @@ impl BlobWriter {
             gathering: BytesMut::new(),
             grant: None,
             job: None,
-            digester: Some(Digester::default()),
+            md5: Some(Md5::default()),
             extents: Vec::new(),
             held: Held::default(),
             total: 0,
@@ -171,11 +173,7 @@ impl BlobWriter {
             self.dispatch().await?;
         }
         self.collect().await?;
-        let md5 = self
-            .digester
-            .take()
-            .map(Digester::finish)
-            .ok_or(Error::Closed)?;
+        let md5 = self.md5.take().ok_or(Error::Closed)?.finish();
         let shared = Arc::clone(&self.shared);
         let (total, kind) = (self.total, self.kind);
         let extents = std::mem::take(&mut self.extents);
@@ -195,24 +193,9 @@ impl BlobWriter {
 
     /// A body of one extent: BLAKE3 is asked first, MD5 is computed only if the store does not know it already.
     async fn finish_single(mut self) -> Result<StagedBlob> {
-        let shared = Arc::clone(&self.shared);
         let payload = self.gathering.split().freeze();
         let grant = self.grant.take();
-        let job = move || {
-            let id = Id::of(&payload);
-            let mut held = Held::default();
-            let md5 = ingest_content(
-                &shared,
-                RecordKind::Extent,
-                id,
-                payload,
-                grant,
-                true,
-                &mut held,
-            )?;
-            Ok((id, md5.ok_or(Error::Closed)?, held))
-        };
-        let (id, md5, held) = self.shared.compute.run(job).await?;
+        let (id, md5, held) = stage_single(&self.shared, payload, grant).await?;
         finish_staged(StagedBlob {
             id,
             size: self.total,
@@ -233,10 +216,10 @@ impl BlobWriter {
         };
         let offset = base + self.total_hashed();
         let grant = self.grant.take();
-        let digester = self.digester.take().ok_or(Error::Closed)?;
+        let md5 = self.md5.take().ok_or(Error::Closed)?;
         let shared = Arc::clone(&self.shared);
-        let job = move || super::ingest::ingest_extent(&shared, payload, offset, grant, digester);
-        self.job = Some(self.shared.compute.start(job));
+        let job = move |sender| ingest_extent(&shared, payload, offset, grant, md5, sender);
+        self.job = Some(self.shared.compute.answer(job));
         Ok(())
     }
 
@@ -246,7 +229,7 @@ impl BlobWriter {
             return Ok(());
         };
         let mut hashed = job.await.unwrap_or(Err(Error::Closed))?;
-        self.digester = Some(hashed.digester);
+        self.md5 = Some(hashed.md5);
         self.extents.push(hashed.extent);
         self.held.pins.append(&mut hashed.held.pins);
         self.held.needs.append(&mut hashed.held.needs);
@@ -280,6 +263,47 @@ async fn finish_staged(staged: StagedBlob) -> Result<StagedBlob> {
         need.decided().await;
     }
     Ok(staged)
+}
+
+/// Stores content of one extent unless it is known: its id, its MD5, and what keeps it.
+pub(crate) async fn stage_single(
+    shared: &Arc<Shared>,
+    payload: Bytes,
+    grant: Option<Grant>,
+) -> Result<(Id, [u8; 16], Held)> {
+    let job = Arc::clone(shared);
+    let answer = shared
+        .compute
+        .answer(move |sender| ingest_single(&job, payload, grant, sender));
+    match answer.await.unwrap_or(Err(Error::Closed))? {
+        Single::Done { id, md5, held } => Ok((id, md5, held)),
+        Single::Attached {
+            id,
+            payload,
+            grant,
+            entry,
+            held,
+        } => {
+            entry.decided().await;
+            let md5 = match entry.md5() {
+                Some(md5) => md5,
+                None => md5_of(shared, Md5::default(), payload).await?.finish(),
+            };
+            drop(grant);
+            Ok((id, md5, held))
+        }
+    }
+}
+
+/// Adds `payload` to `md5`, together with other bodies.
+pub(crate) async fn md5_of(shared: &Arc<Shared>, md5: Md5, payload: Bytes) -> Result<Md5> {
+    let job = Arc::clone(shared);
+    let answer = shared.compute.answer(move |sender| {
+        job.md5.add(md5, payload, move |md5| {
+            let _ = sender.send(md5);
+        });
+    });
+    answer.await.map_err(|_| Error::Closed)
 }
 
 /// Stores the manifest of a longer body, or of a part, unless it is known.

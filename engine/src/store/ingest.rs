@@ -1,39 +1,38 @@
-//! One extent or manifest on its way in: hash, pin, look up, and hand over what is new. Runs on a worker's thread.
+//! One extent or manifest on its way in: hash, pin, look up, and hand over what is new. Runs on a worker's
+//! thread, and answers from one: MD5s are computed for several bodies at once.
 
 use super::blob_writer::Held;
-use super::in_flight::{Claim, First};
+use super::in_flight::{Claim, First, InFlight};
 use super::shared::Shared;
 use crate::budget::Grant;
+use crate::digest::Md5;
 use crate::error::{Error, Result};
 use crate::format::{Digests, ManifestExtent, RecordKind, chaining_value};
 use crate::id::Id;
 use crate::log::{Draft, DraftId, Item};
 use crate::stats::Counters;
-use crate::sync::Arc;
+use crate::sync::{Arc, oneshot};
 use bytes::Bytes;
-use md5::{Digest, Md5};
-
-/// The MD5 of a body, extent by extent: what S3 calls its ETag.
-#[derive(Clone, Default)]
-pub(crate) struct Digester(Md5);
-
-impl Digester {
-    /// Takes the next bytes.
-    pub fn update(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
-    }
-
-    /// The digest of all bytes.
-    pub fn finish(self) -> [u8; 16] {
-        self.0.finalize().into()
-    }
-}
 
 /// An extent that was hashed and looked up.
 pub(crate) struct Hashed {
     pub extent: ManifestExtent,
-    pub digester: Digester,
+    pub md5: Md5,
     pub held: Held,
+}
+
+/// A body of one extent that was hashed and looked up.
+pub(crate) enum Single {
+    /// All is known.
+    Done { id: Id, md5: [u8; 16], held: Held },
+    /// Somebody else's record with the same bytes is on its way, and with it perhaps their MD5.
+    Attached {
+        id: Id,
+        payload: Bytes,
+        grant: Option<Grant>,
+        entry: Arc<InFlight>,
+        held: Held,
+    },
 }
 
 /// Hashes one extent of a longer body, which lies at `offset` of the object, and stores it unless it is known.
@@ -42,9 +41,26 @@ pub(crate) fn ingest_extent(
     payload: Bytes,
     offset: u64,
     grant: Option<Grant>,
-    mut digester: Digester,
-) -> Result<Hashed> {
-    digester.update(&payload);
+    md5: Md5,
+    sender: oneshot::Sender<Result<Hashed>>,
+) {
+    let ingested = ingest_without_md5(shared, payload.clone(), offset, grant);
+    match ingested {
+        Ok((extent, held)) => shared.md5.add(md5, payload, move |md5| {
+            let _ = sender.send(Ok(Hashed { extent, md5, held }));
+        }),
+        Err(error) => {
+            let _ = sender.send(Err(error));
+        }
+    }
+}
+
+fn ingest_without_md5(
+    shared: &Arc<Shared>,
+    payload: Bytes,
+    offset: u64,
+    grant: Option<Grant>,
+) -> Result<(ManifestExtent, Held)> {
     let len = u32::try_from(payload.len()).expect("an extent is at most 1 MiB");
     let id = Id::of(&payload);
     // A part may be guessed to begin where no subtree of this length can: its value is then computed on completion.
@@ -53,46 +69,69 @@ pub(crate) fn ingest_extent(
         _ => chaining_value(&payload, offset),
     };
     let mut held = Held::default();
-    ingest_content(
-        shared,
-        RecordKind::Extent,
-        id,
-        payload,
-        grant,
-        false,
-        &mut held,
-    )?;
-    Ok(Hashed {
-        extent: ManifestExtent { id, chaining, len },
-        digester,
-        held,
-    })
+    if let LookUp::New(first) = look_up(shared, id, payload.len(), &mut held)? {
+        let kind = RecordKind::Extent;
+        let digests = Digests::default();
+        queue(shared, first, kind, id, payload, digests, grant, &mut held)?;
+    }
+    Ok((ManifestExtent { id, chaining, len }, held))
 }
 
-/// Stores an extent unless it is known. With `with_md5` returns the MD5 of the payload: from the known record where it
-/// has one, else computed here and kept with the new record.
-pub(crate) fn ingest_content(
+/// Stores a body of one extent unless it is known. Its MD5 is that of the known record where it has one; for new content
+/// it is computed, and kept with the record.
+pub(crate) fn ingest_single(
     shared: &Arc<Shared>,
-    kind: RecordKind,
+    payload: Bytes,
+    grant: Option<Grant>,
+    sender: oneshot::Sender<Result<Single>>,
+) {
+    let id = Id::of(&payload);
+    let mut held = Held::default();
+    let found = look_up(shared, id, payload.len(), &mut held);
+    let answer = match found {
+        Ok(LookUp::New(first)) => {
+            return ingest_new(shared, first, id, payload, grant, held, sender);
+        }
+        Ok(LookUp::Known(Digests { md5: None, .. })) => {
+            return shared.md5.add(Md5::default(), payload, move |md5| {
+                let md5 = md5.finish();
+                let _ = sender.send(Ok(Single::Done { id, md5, held }));
+            });
+        }
+        Ok(LookUp::Known(Digests { md5: Some(md5), .. })) => Ok(Single::Done { id, md5, held }),
+        Ok(LookUp::Attached(entry)) => Ok(Single::Attached {
+            id,
+            payload,
+            grant,
+            entry,
+            held,
+        }),
+        Err(error) => Err(error),
+    };
+    let _ = sender.send(answer);
+}
+
+/// Hands new content of one extent to the log writer once its MD5 is there.
+fn ingest_new(
+    shared: &Arc<Shared>,
+    first: First,
     id: Id,
     payload: Bytes,
     grant: Option<Grant>,
-    with_md5: bool,
-    held: &mut Held,
-) -> Result<Option<[u8; 16]>> {
-    let digest = |payload: &Bytes| -> [u8; 16] { Md5::digest(payload).into() };
-    match look_up(shared, id, payload.len(), held)? {
-        LookUp::Known(digests) => {
-            Ok(with_md5.then(|| digests.md5.unwrap_or_else(|| digest(&payload))))
-        }
-        LookUp::Attached => Ok(with_md5.then(|| digest(&payload))),
-        LookUp::New(first) => {
-            let md5 = with_md5.then(|| digest(&payload));
-            let digests = Digests { md5, sha256: None };
-            queue(shared, first, kind, id, payload, digests, grant, held)?;
-            Ok(md5)
-        }
-    }
+    mut held: Held,
+    sender: oneshot::Sender<Result<Single>>,
+) {
+    let job = Arc::clone(shared);
+    shared.md5.add(Md5::default(), payload.clone(), move |md5| {
+        let md5 = md5.finish();
+        let digests = Digests {
+            md5: Some(md5),
+            sha256: None,
+        };
+        let kind = RecordKind::Extent;
+        let queued = queue(&job, first, kind, id, payload, digests, grant, &mut held);
+        let _ = sender.send(queued.map(|()| Single::Done { id, md5, held }));
+    });
 }
 
 /// Stores a manifest unless it is known.
@@ -104,7 +143,7 @@ pub(crate) fn ingest_manifest(
     held: &mut Held,
 ) -> Result<()> {
     match look_up(shared, id, 0, held)? {
-        LookUp::Known(_) | LookUp::Attached => Ok(()),
+        LookUp::Known(_) | LookUp::Attached(_) => Ok(()),
         LookUp::New(first) => queue(
             shared,
             first,
@@ -122,7 +161,7 @@ enum LookUp {
     /// A record has this id.
     Known(Digests),
     /// Somebody else's record with this id is on its way.
-    Attached,
+    Attached(Arc<InFlight>),
     /// Nobody has it.
     New(First),
 }
@@ -134,8 +173,8 @@ fn look_up(shared: &Arc<Shared>, id: Id, len: usize, held: &mut Held) -> Result<
         Claim::Attached(entry) => {
             Counters::add(&shared.counters.dedup_hits, 1);
             Counters::add(&shared.counters.dedup_bytes, len as u64);
-            held.needs.push(entry);
-            return Ok(LookUp::Attached);
+            held.needs.push(Arc::clone(&entry));
+            return Ok(LookUp::Attached(entry));
         }
         Claim::First(first) => first,
     };
@@ -176,6 +215,9 @@ fn queue(
     let crc_block = shared.geometry.crc_block_bytes;
     let draft = Draft::new(kind, DraftId::Content(id), payload, digests, crc_block);
     let entry = first.into_entry();
+    if let Some(md5) = digests.md5 {
+        entry.set_md5(md5);
+    }
     held.needs.push(Arc::clone(&entry));
     let mut item = Item::new(draft);
     item.grant = grant;

@@ -10,6 +10,7 @@ use super::workers::Workers;
 use super::{Options, in_flight, key_locks, pins, recent};
 use crate::budget::Budget;
 use crate::clock::{Clock, Entropy};
+use crate::digest::Batcher;
 use crate::durable;
 use crate::error::{DamageKind, Error, Place, Result};
 use crate::format::{FORMAT_VERSION, Geometry, StoreId, Superblock, SuperblockError, key_check};
@@ -19,12 +20,13 @@ use crate::io::reactor::Reactor;
 use crate::io::{Disk, DiskPath};
 use crate::log::{
     Inbox, Segments, Tail, Writer, WriterConfig, WriterParts, log_dir, logs_dir,
-    parse_segment_name, recover_tail, spare_dir,
+    parse_segment_name, recover_tail, spare, spare_dir,
 };
 use crate::position::{Hlc, Incarnation, LogPoint, NodeId, Offset, SegmentNumber};
 use crate::secret::StoreKey;
 use crate::stats::Counters;
 use crate::sync::{Arc, Mutex, mpsc};
+use std::path::PathBuf;
 
 /// The file that says who this store is.
 const SUPERBLOCK: &str = "superblock";
@@ -45,6 +47,10 @@ pub(crate) trait KvSource: Send + Sync {
     fn open(&self) -> crate::index::names::Result<Box<dyn Kv>>;
     /// Throws it away.
     fn remove(&self) -> crate::index::names::Result<()>;
+    /// A folder that may be made to hold what does not fit into memory while it is rebuilt; none for a twin in memory.
+    fn scratch(&self) -> Option<PathBuf> {
+        None
+    }
 }
 
 /// What differs between a real and a simulated store.
@@ -83,6 +89,8 @@ pub(crate) fn open(parts: Parts, options: &Options) -> Result<OpenedStore> {
     superblock.incarnation = Incarnation(superblock.incarnation.0 + 1);
     write_superblock(&*disk, &superblock)?;
 
+    spare::clear(&*disk).map_err(|source| Error::io("clear", &spare_dir(), source))?;
+
     let counters = Arc::new(Counters::default());
     let indexes = open_indexes(&parts, options, &superblock, key, &segments, tail.end)?;
     let hlc = indexes.names.last_hlc().max(tail.last_hlc);
@@ -107,6 +115,7 @@ pub(crate) fn open(parts: Parts, options: &Options) -> Result<OpenedStore> {
         budget: Budget::new(options.memory_bytes - recent_bytes),
         damaged: super::damaged::DamagedPlaces::default(),
         locks: key_locks::KeyLocks::default(),
+        md5: Batcher::new(parts.compute.threads()),
         compute: parts.compute,
         lookup: parts.lookup,
         reactor: parts.reactor,

@@ -9,6 +9,7 @@ use super::workers::Workers;
 use crate::apply::Indexes;
 use crate::budget::Budget;
 use crate::clock::{Clock, Entropy};
+use crate::digest::Batcher;
 use crate::error::{Error, Result};
 use crate::format::Geometry;
 use crate::format::{Digests, RecordKind};
@@ -50,6 +51,8 @@ pub(crate) struct Shared {
     pub locks: KeyLocks,
     /// Hashing and digests.
     pub compute: Workers,
+    /// The MD5s of what comes in.
+    pub md5: Batcher,
     /// Index lookups and header reads, which may wait for the disk.
     pub lookup: Workers,
     pub reactor: Reactor,

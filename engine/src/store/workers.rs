@@ -11,6 +11,9 @@ pub(crate) enum Workers {
     /// The caller.
     #[cfg(any(test, feature = "sim"))]
     Inline,
+    /// A thread for each job, for the explorer of schedules.
+    #[cfg(shuttle)]
+    Threads,
 }
 
 impl Workers {
@@ -44,16 +47,35 @@ impl Workers {
         &self,
         job: impl FnOnce() -> T + Send + 'static,
     ) -> oneshot::Receiver<T> {
+        self.answer(move |sender| {
+            let _ = sender.send(job());
+        })
+    }
+
+    /// Starts `job`, which answers when it likes; if it never does, whoever waits learns that.
+    pub fn answer<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(oneshot::Sender<T>) + Send + 'static,
+    ) -> oneshot::Receiver<T> {
         let (sender, receiver) = oneshot::channel();
         match self {
-            Self::Pool(pool) => pool.spawn(move || {
-                let _ = sender.send(job());
-            }),
+            Self::Pool(pool) => pool.spawn(move || job(sender)),
             #[cfg(any(test, feature = "sim"))]
-            Self::Inline => {
-                let _ = sender.send(job());
+            Self::Inline => job(sender),
+            #[cfg(shuttle)]
+            Self::Threads => {
+                crate::sync::thread::spawn(move || job(sender));
             }
         }
         receiver
+    }
+
+    /// How many threads there are.
+    pub fn threads(&self) -> usize {
+        match self {
+            Self::Pool(pool) => pool.current_num_threads(),
+            #[cfg(any(test, feature = "sim"))]
+            Self::Inline => 1,
+        }
     }
 }
