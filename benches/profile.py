@@ -37,8 +37,8 @@ SAMPLES_A_SECOND = 4000
 
 # By a system call in the stack, then by any other function in it.
 KERNEL = [
-    ("TCP send", r"sys_(writev|write|sendto|sendmsg|sendfile64)$"),
-    ("TCP receive", r"sys_(recvfrom|read|readv|recvmsg)$"),
+    ("TCP send", r"sys_(writev|write|sendto|sendmsg|sendfile64)$|^do_writev|^sock_write_iter|^tcp_sendmsg"),
+    ("TCP receive", r"sys_(recvfrom|read|readv|recvmsg)$|^sock_recvmsg|^tcp_recvmsg"),
     ("extent read", r"sys_(preadv2|preadv|pread64)$"),
     ("log write and sync", r"sys_(io_uring_enter|pwritev2?|pwrite64|fdatasync|fsync)$|^io_wq_|^io_worker"),
     ("waiting and waking", r"sys_(epoll_\w+|futex\w*|sched_yield|clock_nanosleep)$|schedule|futex|eventfd"),
@@ -55,13 +55,13 @@ USER = [
     ("copying and filling", r"memmove|memcpy|memset|bzero"),
     ("waiting and waking", r"crossbeam|rayon|epoll|futex|parking|oneshot|Notify|notify|semaphore|mpsc|waker"),
     ("timers and clocks", r"tokio::(runtime::)?time|clock_gettime|Instant|\[vdso\]|Sleep"),
-    ("HTTP parse and encode", r"hyper|httparse|http::|httpdate|Heads|heads::|HeaderMap"),
+    ("HTTP parse and encode", r"hyper|httparse|http::|httpdate|Heads|heads::|HeaderMap|smallvec"),
     ("S3 protocol (s3s)", r"s3s|quick_xml|serde"),
     ("names and indexes", r"fjall|lsm_tree|index::|HotNames|hot_names|store::names|cbor|minicbor|NameRecord|key_locks|quick_cache"),
     ("log and batches", r"engine::log|engine::format|applier|apply::"),
     ("extents and bodies", r"moraine_engine::(store|io|budget)|body::"),
     ("routing, guards, books", r"moraine_server|moraine::"),
-    ("runtime", r"tokio|mio|std::|core::|alloc::|__vdso"),
+    ("runtime", r"tokio|mio|std::|core::|alloc::|bytes::|asynccancel|libc\.so"),
 ]
 
 
@@ -155,7 +155,7 @@ def samples(data):
     for block in out.split("\n\n"):
         stack = re.findall(r"^\s+[0-9a-f]+ (.*?) \((.*)\)$", block, re.M)
         if stack:
-            yield [(name, dso) for name, dso in stack]
+            yield stack
 
 
 def part(stack):
@@ -163,10 +163,9 @@ def part(stack):
     name, dso = stack[0]
     if "kernel" in dso or dso in ("[guest]", "[hypervisor]"):
         names = [it for it, where in stack if "kernel" in where]
-        for rules, label in ((KERNEL, "kernel: "),):
-            for what, rule in rules:
-                if any(re.search(rule, it) for it in names):
-                    return label + what, name
+        for what, rule in KERNEL:
+            if any(re.search(rule, it) for it in names):
+                return "kernel: " + what, name
         return "kernel: other", name
     for what, rule in USER:
         if re.search(rule, name) or re.search(rule, dso):

@@ -10,9 +10,11 @@ use crate::id::Id;
 use crate::index::Covered;
 use crate::index::catalog::Catalog;
 use crate::index::hash::{HashIndex, Location};
+use crate::index::hot_names::HotNames;
 use crate::index::names::{NameChange, NameIndex, NameRow, NamesError};
 use crate::position::{BucketId, Hlc, Position, Version};
 use crate::secret::StoreKey;
+use crate::store::HotName;
 use crate::sync::RwLock;
 use bytes::Bytes;
 
@@ -50,6 +52,8 @@ pub(crate) struct Apply {
 pub(crate) struct Indexes {
     pub hash: HashIndex,
     pub names: NameIndex,
+    /// What the name index says of the names that were asked for lately.
+    pub hot: HotNames<HotName>,
     pub catalog: RwLock<Catalog>,
     pub key: StoreKey,
 }
@@ -109,9 +113,12 @@ impl Indexes {
             self.place(record, same)?;
         }
         let changes: Vec<NameChange> = records.iter().filter_map(Apply::name_change).collect();
-        self.names
-            .apply(&changes, covered, hlc)
-            .map_err(names_error)?;
+        {
+            let _changing = self.hot.change(changes.iter().map(|change| &change.key));
+            self.names
+                .apply(&changes, covered, hlc)
+                .map_err(names_error)?;
+        }
         self.follow(&changes)
     }
 

@@ -142,6 +142,18 @@ impl Budget {
             .expect("the budget's semaphores are never closed")
     }
 
+    /// A grant of `bytes`, if nobody has to wait for it.
+    pub fn try_take(&self, share: Share, bytes: usize) -> Option<Grant> {
+        let semaphore = match share {
+            Share::Small => &self.small,
+            Share::Large => &self.large,
+        };
+        let ask = u32::try_from(bytes.max(1).next_multiple_of(QUANTUM_BYTES)).ok()?;
+        let permit = Arc::clone(semaphore).try_acquire_many_owned(ask).ok()?;
+        let unused = permit.num_permits();
+        Some(Grant { permit, unused })
+    }
+
     /// Waits for a grant of `bytes`.
     pub async fn take(&self, share: Share, bytes: usize) -> Grant {
         let mut grant = None;

@@ -71,6 +71,6 @@ pub use stats::Stats;
 pub use store::Stepper;
 pub use store::{
     Attributes, BlobReader, BlobWriter, CHUNK_BYTES, CompletePart, Condition, Content,
-    DELETE_MANY_MAX, Deletion, DiskUse, Health, ListEntry, ListPage, Object, Options, PARTS_MAX,
-    Part, StagedBlob, Store, TenantUsage, Upload,
+    DELETE_MANY_MAX, Deletion, DiskUse, Health, HotName, ListEntry, ListPage, Object, Options,
+    PARTS_MAX, Part, StagedBlob, Store, TenantUsage, Upload,
 };

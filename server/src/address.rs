@@ -13,6 +13,7 @@ use crate::hosts::Domains;
 use http::header::HOST;
 use http::request::Parts;
 use s3s::{S3Result, s3_error};
+use std::borrow::Cow;
 
 /// What a request is about.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -29,12 +30,30 @@ pub struct Address {
 /// `InvalidURI` for a path with a percent sign that is not followed by two hexadecimal digits, or that is not UTF-8, and for
 /// a key that climbs out of its bucket.
 pub fn locate(domains: &Domains, parts: &Parts) -> S3Result<Address> {
-    let host = parts
-        .headers
-        .get(HOST)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    split(domains.bucket(host), parts.uri.path())
+    split(domains.bucket(host(parts)), parts.uri.path())
+}
+
+/// The bucket and the key of a request about an object, without copying them: `None` where [`locate`] would say anything
+/// else, and also for a path with a percent sign.
+pub fn plain<'a>(domains: &Domains, parts: &'a Parts) -> Option<(Cow<'a, str>, &'a str)> {
+    let path = parts.uri.path().strip_prefix('/')?;
+    if path.contains('%') {
+        return None;
+    }
+    let (bucket, key) = match domains.bucket(host(parts)) {
+        Some(bucket) => (Cow::Owned(bucket), path),
+        None => {
+            let (bucket, key) = path.split_once('/')?;
+            (Cow::Borrowed(bucket), key)
+        }
+    };
+    (!key.is_empty() && !climbs(key)).then_some((bucket, key))
+}
+
+fn host(parts: &Parts) -> &str {
+    let host = parts.headers.get(HOST);
+    host.and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
 }
 
 fn split(bucket: Option<String>, path: &str) -> S3Result<Address> {
@@ -145,6 +164,47 @@ mod tests {
         is(Some("b"), "//k/", Some("b"), Some("/k/"));
         is(Some("b"), "/b/k", Some("b"), Some("b/k"));
         is(Some("b"), "/%2Fk", Some("b"), Some("/k"));
+    }
+
+    #[test]
+    fn plain_addresses_are_the_same() {
+        let domains = Domains::new(&["example.org".to_owned()]).unwrap();
+        let (mut plain_ones, mut others) = (0, 0);
+        for host in ["localhost", "bkt.example.org", "example.org", ""] {
+            for path in [
+                "/",
+                "/b",
+                "/b/",
+                "/b/k",
+                "//k",
+                "/b//k/",
+                "/b/a+c/../d",
+                "/b/../k",
+                "/../k",
+                "/b/k%20",
+                "/b/%zz",
+                "/bkt/k",
+                "/b/k/..",
+                "/b/../../k",
+            ] {
+                let request = http::Request::builder().uri(path).header(HOST, host);
+                let parts = request.body(()).unwrap().into_parts().0;
+                let long = locate(&domains, &parts).ok();
+                let Some((bucket, key)) = plain(&domains, &parts) else {
+                    others += 1;
+                    let complete = long.is_some_and(|it| it.key.is_some());
+                    assert!(!complete || path.contains('%'), "{host} {path}");
+                    continue;
+                };
+                plain_ones += 1;
+                let short = Address {
+                    bucket: Some(bucket.into_owned()),
+                    key: Some(key.to_owned()),
+                };
+                assert_eq!(long, Some(short), "{host} {path}");
+            }
+        }
+        assert!(plain_ones > 20 && others > 10);
     }
 
     #[test]

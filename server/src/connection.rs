@@ -5,12 +5,13 @@
 //! bounded while.
 
 use crate::admission::Place;
+use crate::body::Metered;
 use crate::config::{Limits, ServerConfig};
 use crate::front::Front;
 use crate::patience::{Demands, Patience};
 use crate::wire::Wire;
-use http::Request;
 use http::header::CONNECTION;
+use http::{Request, Response};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::{HttpService, service_fn};
@@ -18,8 +19,10 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::SockRef;
 use std::convert::Infallible;
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -50,13 +53,20 @@ pub async fn serve(
         let (front, closing) = (Arc::clone(&front), Arc::clone(&closing));
         let ambiguous = ambiguous.load(Ordering::Acquire);
         let serving = served.serve();
-        Box::pin(async move {
-            let response = front.serve(request, peer, ambiguous).await;
+        let (parts, body) = request.into_parts();
+        if !ambiguous
+            && body.is_end_stream()
+            && let Some(response) = front.answer_now(&parts, peer)
+        {
+            return Answer::Now(Some(response.map(|body| body.keep(serving))));
+        }
+        Answer::Later(Box::pin(async move {
+            let response = front.serve((parts, body), peer, ambiguous).await;
             if response.headers().contains_key(CONNECTION) {
                 closing.store(true, Ordering::Release);
             }
             Ok::<_, Infallible>(response.map(|body| body.keep(serving)))
-        })
+        }))
     });
     let connection = builder(&config).serve_connection(TokioIo::new(wire), service);
     let first_head = config.limits.first_head_timeout;
@@ -68,6 +78,26 @@ pub async fn serve(
             metrics.made_room.fetch_add(1, Ordering::Relaxed);
         }
         End::Closed { .. } | End::NeverAsked => {}
+    }
+}
+
+/// An answer that is there, or on its way.
+enum Answer<F> {
+    Now(Option<Response<Metered>>),
+    Later(Pin<Box<F>>),
+}
+
+impl<F: Future<Output = Result<Response<Metered>, Infallible>>> Future for Answer<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        match &mut *self {
+            // Like every future, not to be asked again once it was ready.
+            Self::Now(response) => response
+                .take()
+                .map_or(Poll::Pending, |it| Poll::Ready(Ok(it))),
+            Self::Later(answer) => answer.as_mut().poll(cx),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::metrics::Metrics;
 use crate::ops;
 use crate::second_pass;
 use crate::shares::Shares;
-use moraine_engine::{BlobReader, Bucket, Error, Object, Store, Tenant};
+use moraine_engine::{BlobReader, Bucket, Error, HotName, Object, Store, Tenant};
 use s3s::dto::*;
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 use std::ops::Range;
@@ -59,9 +59,26 @@ impl Door {
         object: &Object,
         range: Range<u64>,
     ) -> S3Result<BlobReader> {
-        let opened =
-            tokio::time::timeout(self.config.limits.read_wait, self.store.read(object, range));
-        match opened.await {
+        self.opened(context, self.store.read(object, range)).await
+    }
+
+    /// As [`Self::read`], of a name that was found.
+    pub async fn read_found(
+        &self,
+        context: &RequestContext,
+        name: &Arc<HotName>,
+        range: Range<u64>,
+    ) -> S3Result<BlobReader> {
+        self.opened(context, self.store.read_found(name, range))
+            .await
+    }
+
+    async fn opened(
+        &self,
+        context: &RequestContext,
+        opening: impl Future<Output = Result<BlobReader, Error>>,
+    ) -> S3Result<BlobReader> {
+        match tokio::time::timeout(self.config.limits.read_wait, opening).await {
             Ok(opened) => opened.map_err(self.failed(context)),
             Err(_) => {
                 tracing::warn!(request = %context.id, "a read waited too long to begin");

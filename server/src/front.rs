@@ -18,6 +18,7 @@ use crate::metrics::Metrics;
 use crate::patience::Pressed;
 use crate::preflight;
 use crate::public;
+use crate::quick;
 use crate::region;
 use crate::restate;
 use crate::second_pass::SecondPass;
@@ -88,15 +89,19 @@ impl Front {
         Arc::new(move || store.under_pressure() || answers.is_short())
     }
 
+    /// Answers a request of `peer` without a body at once, if that can be.
+    pub fn answer_now(&self, parts: &Parts, peer: IpAddr) -> Option<Response<Metered>> {
+        quick::answer(&self.door, &self.domains, parts, peer)
+    }
+
     /// Serves one request of `peer`. `ambiguous` says that its connection carried a head whose body may end in two places.
     pub async fn serve(
         &self,
-        request: Request<Incoming>,
+        (mut parts, body): (Parts, Incoming),
         peer: IpAddr,
         ambiguous: bool,
     ) -> Response<Metered> {
         let started = Instant::now();
-        let (mut parts, body) = request.into_parts();
         let context = RequestContext::received(peer, content_length(&parts));
         let has_body = !body.is_end_stream();
         // `hyper` says "continue" when a body is read. A client whose body is empty never hears it, and botocore takes the

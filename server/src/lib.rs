@@ -28,6 +28,7 @@ mod door;
 mod error_sentences;
 mod error_subject;
 mod errors;
+mod face;
 mod front;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -42,6 +43,7 @@ mod preflight;
 mod process;
 mod public;
 mod query;
+mod quick;
 mod range;
 mod refusal;
 mod region;

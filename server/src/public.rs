@@ -12,23 +12,19 @@
 //! remember of the 404 outlives the moment. Asking again costs one look into an index.
 
 use crate::address::Address;
-use crate::attributes::DEFAULT_CONTENT_TYPE;
 use crate::body::BlobBody;
 use crate::conditions::{self, Verdict};
 use crate::context::RequestContext;
 use crate::door::Door;
 use crate::errors;
+use crate::face::{Face, harmless, set};
 use crate::preflight;
 use crate::query;
 use crate::range::{self, RangeSpec};
-use http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE,
-    CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, EXPIRES,
-    HeaderName, HeaderValue, LAST_MODIFIED, RANGE, X_CONTENT_TYPE_OPTIONS,
-};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, RANGE};
 use http::request::Parts;
 use http::{HeaderMap, Method, Response, StatusCode};
-use moraine_engine::{Acl, Bucket, Object};
+use moraine_engine::{Acl, Bucket, HotName, Object};
 use s3s::path::check_bucket_name;
 use s3s::{Body, S3Error, S3Result, s3_error};
 use std::ops::Range;
@@ -115,7 +111,7 @@ async fn read(
     let object = find(door, context, &bucket, key.as_bytes()).await?;
     match conditions::judge(&parts.headers, &object.etag, object.modified_ms) {
         Verdict::Proceed => {}
-        Verdict::NotModified => return Ok(not_modified(&object)),
+        Verdict::NotModified => return not_modified(&object).map_err(Refused::from),
         Verdict::Failed => return Err(s3_error!(PreconditionFailed).into()),
     }
     let range = select(&parts.headers, &object).map_err(|range::Unsatisfiable| Refused {
@@ -152,16 +148,21 @@ fn check_parameters(parts: &Parts) -> S3Result<()> {
     Ok(())
 }
 
+/// Whether the object's own ACL lets anyone read it.
+pub fn is_open(object: &Object) -> bool {
+    object.attributes.acl == Acl::PublicRead
+}
+
 /// The object, if anyone may read it.
 async fn find(
     door: &Door,
     context: &RequestContext,
     bucket: &Bucket,
     key: &[u8],
-) -> S3Result<Object> {
-    let found = door.store.head(bucket.id, key).await;
+) -> S3Result<Arc<HotName>> {
+    let found = door.store.find(bucket.id, key).await;
     match found {
-        Ok(object) if bucket.public_read || object.attributes.acl == Acl::PublicRead => Ok(object),
+        Ok(object) if bucket.public_read || is_open(&object) => Ok(object),
         Ok(_) | Err(moraine_engine::Error::NoSuchKey) if !bucket.public_read => {
             Err(s3_error!(AccessDenied))
         }
@@ -186,7 +187,7 @@ fn select(
 async fn give(
     door: &Door,
     context: &RequestContext,
-    object: &Object,
+    object: &Arc<HotName>,
     range: Option<Range<u64>>,
     head: bool,
 ) -> S3Result<Response<Body>> {
@@ -195,7 +196,7 @@ async fn give(
     let body = if head {
         Body::empty()
     } else {
-        let reader = door.read(context, object, bytes).await?;
+        let reader = door.read_found(context, object, bytes).await?;
         let body = BlobBody::start(
             reader,
             length,
@@ -210,9 +211,9 @@ async fn give(
     };
     let mut response = Response::new(body);
     let headers = response.headers_mut();
-    describe(headers, object);
-    set(headers, CONTENT_LENGTH, &length.to_string());
+    *headers = face(object)?.whole();
     if let Some(range) = range {
+        headers.insert(CONTENT_LENGTH, length.into());
         set(
             headers,
             CONTENT_RANGE,
@@ -223,62 +224,15 @@ async fn give(
     Ok(response)
 }
 
-/// The headers of every answer that reveals an object. What clients uploaded is never given the rights of this origin:
-/// no type is guessed, no script runs.
-fn describe(headers: &mut HeaderMap, object: &Object) {
-    let stored = &object.attributes;
-    let content_type = stored
-        .content_type
-        .as_deref()
-        .unwrap_or(DEFAULT_CONTENT_TYPE);
-    set(headers, CONTENT_TYPE, content_type);
-    for (name, value) in [
-        (CACHE_CONTROL, &stored.cache_control),
-        (CONTENT_DISPOSITION, &stored.content_disposition),
-        (CONTENT_ENCODING, &stored.content_encoding),
-        (CONTENT_LANGUAGE, &stored.content_language),
-        (EXPIRES, &stored.expires),
-    ] {
-        if let Some(value) = value {
-            set(headers, name, value);
-        }
-    }
-    set(headers, ETAG, &format!("\"{}\"", object.etag));
-    let modified = httpdate::fmt_http_date(conditions::seconds(object.modified_ms));
-    set(headers, LAST_MODIFIED, &modified);
-    set(headers, ACCEPT_RANGES, "bytes");
-    harmless(headers);
-}
-
-/// The headers of every answer to a read: pages may have it, and it does nothing by itself.
-fn harmless(headers: &mut HeaderMap) {
-    preflight::allow_reading(headers);
-    set(headers, X_CONTENT_TYPE_OPTIONS, "nosniff");
-    set(
-        headers,
-        CONTENT_SECURITY_POLICY,
-        "default-src 'none'; form-action 'none'; sandbox",
-    );
-}
-
-fn not_modified(object: &Object) -> Response<Body> {
+fn not_modified(object: &HotName) -> S3Result<Response<Body>> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NOT_MODIFIED;
-    describe(response.headers_mut(), object);
-    for name in [
-        CONTENT_TYPE,
-        CONTENT_DISPOSITION,
-        CONTENT_ENCODING,
-        CONTENT_LANGUAGE,
-    ] {
-        response.headers_mut().remove(name);
-    }
-    response
+    *response.headers_mut() = face(object)?.not_modified();
+    Ok(response)
 }
 
-/// Sets a header. A stored value that cannot be a header's, which no write lets in, is left out.
-fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
-    if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
-        headers.insert(name, value);
-    }
+fn face(object: &HotName) -> S3Result<&Face> {
+    object
+        .annex(Face::of)
+        .ok_or_else(|| s3_error!(InternalError, "the object's headers cannot be said"))
 }

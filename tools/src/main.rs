@@ -13,8 +13,14 @@ mod signals;
 mod welcome;
 
 use clap::{Parser, Subcommand};
+use mimalloc::MiMalloc;
 use moraine_tools::{bytes, failure, logging, settings};
 use std::process::ExitCode;
+
+/// A request makes some thirty small allocations, and its bodies are up to 1 MiB long, which glibc maps and unmaps anew
+/// each time.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// A shared media store: an S3 server that keeps identical files once.
 #[derive(Parser)]

@@ -5,6 +5,7 @@ use super::error::FormatError;
 use super::geometry::Geometry;
 use super::record::RecordHeader;
 use crate::canary::{self, Canary};
+use crc_fast::CrcAlgorithm;
 
 const WHAT: &str = "record extension";
 const MD5_LEN: usize = 16;
@@ -131,14 +132,16 @@ impl Extension {
     }
 }
 
-/// The CRC32C of a block.
+/// The CRC32C of a block. By the crate that uses carry-less multiplication, twice as fast on long blocks: every byte that
+/// leaves the store passes here.
 fn block_crc(block: &[u8]) -> u32 {
     let covered = if canary::is(Canary::CrcOverHalf) {
         block.get(..block.len() / 2).unwrap_or_default()
     } else {
         block
     };
-    crc32c::crc32c(covered)
+    let crc = crc_fast::checksum(CrcAlgorithm::Crc32Iscsi, covered);
+    u32::try_from(crc).expect("a CRC of 32 bits")
 }
 
 /// A block's length in memory: at most 1 MiB, and never 0.

@@ -202,6 +202,12 @@ impl Catalog {
         })
     }
 
+    /// What reading without a signature needs to know of a bucket: its id, and whether everything in it can be so read.
+    pub fn bucket_of_readers(&self, name: &str) -> Option<(BucketId, bool)> {
+        let (_, bucket) = self.buckets.get(&self.names.get(name)?)?;
+        Some((bucket.id, bucket.public_read))
+    }
+
     /// A bucket by id, under the name that it was given.
     pub fn bucket_by_id(&self, id: BucketId) -> Option<Bucket> {
         self.buckets.get(&id).map(|(_, bucket)| bucket.clone())

@@ -3,6 +3,7 @@
 mod bucket_names;
 pub mod catalog;
 pub mod hash;
+pub(crate) mod hot_names;
 pub mod names;
 
 use crate::position::{LogPoint, NodeId};

@@ -10,6 +10,7 @@
 use super::{AlignedBuf, Completion, Disk, File, Queue, Wake};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Arc, Mutex, OwnedSemaphorePermit, Semaphore, oneshot, thread};
+use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::ops::{Deref, Range};
@@ -169,6 +170,24 @@ impl Reactor {
             Some(worker) => worker.read(file, range.offset, buf).await?,
         };
         Ok(range.view(buf, read))
+    }
+
+    /// Reads `len` bytes at `offset` if the page cache has all of them.
+    pub fn read_now(
+        &self,
+        file: &Arc<dyn File>,
+        offset: u64,
+        len: usize,
+    ) -> io::Result<Option<Bytes>> {
+        if file.alignment() != 1 {
+            return Ok(None);
+        }
+        let mut buf = vec![0; len];
+        if read_cached(file.as_ref(), &mut buf, offset)? != Some(len) {
+            return Ok(None);
+        }
+        self.cached.fetch_add(1, Ordering::Relaxed);
+        Ok(Some(buf.into()))
     }
 
     /// Stops the thread after what is in flight; later reads, and those not yet begun, fail. Called by dropping, too.

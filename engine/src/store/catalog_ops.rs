@@ -155,6 +155,11 @@ impl Store {
         self.shared.indexes.catalog.read().bucket(name)
     }
 
+    /// The id of the bucket with this name, and whether everything in it can be read without a signature.
+    pub fn bucket_of_readers(&self, name: &str) -> Option<(BucketId, bool)> {
+        self.shared.indexes.catalog.read().bucket_of_readers(name)
+    }
+
     /// The bucket with this id.
     pub fn bucket_by_id(&self, id: BucketId) -> Option<Bucket> {
         self.shared.indexes.catalog.read().named_bucket(id)

@@ -6,6 +6,7 @@
 use crate::index::hash::Location;
 use crate::position::{NodeId, Offset, SegmentNumber};
 use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicUsize, Ordering};
 use std::collections::BTreeSet;
 
 /// The most places that are remembered: 64 Ki, about 3 MiB.
@@ -17,6 +18,8 @@ type Place = (NodeId, SegmentNumber, Offset);
 #[derive(Debug, Default)]
 pub(crate) struct DamagedPlaces {
     places: Mutex<BTreeSet<Place>>,
+    /// As many as there are in `places`: usually none, and then nobody has to wait for the lock.
+    count: AtomicUsize,
 }
 
 impl DamagedPlaces {
@@ -25,12 +28,18 @@ impl DamagedPlaces {
         let mut places = self.places.lock();
         if places.len() < PLACES_MAX {
             places.insert((node, segment, offset));
+            self.count.store(places.len(), Ordering::Release);
         }
     }
 
     /// Whether the record at this location is known to be damaged.
     pub fn contains(&self, at: Location) -> bool {
-        let places = self.places.lock();
-        !places.is_empty() && places.contains(&(at.node, at.segment, at.offset))
+        self.holds(at.node, at.segment, at.offset)
+    }
+
+    /// Whether the record that begins here is known to be damaged.
+    pub fn holds(&self, node: NodeId, segment: SegmentNumber, offset: Offset) -> bool {
+        self.count.load(Ordering::Acquire) > 0
+            && self.places.lock().contains(&(node, segment, offset))
     }
 }

@@ -31,6 +31,7 @@ impl Store {
         let reactor = Reactor::start(&disk, READ_DEPTH)
             .map_err(|source| Error::io("start a reader for", &DiskPath::root(), source))?;
         let parts = Parts {
+            cache_seed: 0,
             pages: Arc::new(HeapSource::new(Arc::clone(&disk))),
             kv: Box::new(MemorySource(Arc::clone(&disk))),
             disk,

@@ -1,6 +1,7 @@
 //! Finding a record by id, and reading it with every check: the index's answer against the record, blocks against their
 //! CRCs.
 
+use super::recent::Kept;
 use super::shared::Shared;
 use crate::apply::SameId;
 use crate::error::{DamageKind, Error, Result};
@@ -33,27 +34,24 @@ pub(crate) struct Found {
 /// Where the payload of an id can be had.
 #[derive(Clone)]
 pub(crate) enum Source {
-    /// In memory: written a moment ago.
-    Memory {
-        payload: Bytes,
-        extension: Extension,
-    },
+    /// In memory: written a moment ago, or read often.
+    Memory(Kept),
     /// In a segment.
-    Disk(Found),
+    Disk(Arc<Found>),
 }
 
 impl Source {
     /// The payload's length.
     pub fn len(&self) -> u64 {
         match self {
-            Self::Memory { payload, .. } => payload.len() as u64,
+            Self::Memory(kept) => kept.payload.len() as u64,
             Self::Disk(found) => u64::from(found.header.payload_len),
         }
     }
 
     fn extension(&self) -> &Extension {
         match self {
-            Self::Memory { extension, .. } => extension,
+            Self::Memory(kept) => &kept.extension,
             Self::Disk(found) => &found.extension,
         }
     }
@@ -143,8 +141,8 @@ impl Shared {
     /// # Errors
     /// [`Error::Missing`] if nothing holds it, [`Error::Damaged`] if what holds it does not verify.
     pub fn locate(&self, id: &Id) -> Result<Source> {
-        if let Some((payload, extension)) = self.recent.get(id) {
-            return Ok(Source::Memory { payload, extension });
+        if let Some(kept) = self.recent.get(id) {
+            return Ok(Source::Memory(kept));
         }
         for location in self.indexes.hash.lookup(id).iter() {
             if self.damaged.contains(location) {
@@ -152,7 +150,7 @@ impl Shared {
             }
             match record_at(&*self.disk, &self.segments, location) {
                 Ok(found) if found.header.id == *id && found.header.kind.is_content() => {
-                    return Ok(Source::Disk(found));
+                    return Ok(Source::Disk(Arc::new(found)));
                 }
                 Ok(_) | Err(Error::Damaged { .. }) => {}
                 Err(error) => return Err(error),
@@ -169,7 +167,7 @@ impl Shared {
         let mut damage = None;
         for segment in self.segments.all() {
             match self.locate_in_footer(&segment, id, &mut damage) {
-                Ok(Some(found)) => return Ok(Source::Disk(found)),
+                Ok(Some(found)) => return Ok(Source::Disk(Arc::new(found))),
                 Ok(None) => {}
                 Err(error) => damage = Some(error),
             }
@@ -249,9 +247,9 @@ impl Shared {
         let start = range.start - range.start % block;
         let end = range.end.next_multiple_of(block).min(source.len());
         let blocks = match source {
-            Source::Memory { payload, .. } => {
+            Source::Memory(kept) => {
                 Counters::add(&self.counters.recent_reads, 1);
-                payload.slice(to_usize(start)..to_usize(end))
+                kept.payload.slice(to_usize(start)..to_usize(end))
             }
             Source::Disk(found) => {
                 let at = found.offset + found.header.payload_at() as u64 + start;
@@ -271,8 +269,14 @@ impl Shared {
     }
 
     fn damaged_payload(&self, source: &Source, start: u64) -> Error {
-        let Source::Disk(found) = source else {
-            return Error::Closed;
+        let found = match source {
+            Source::Disk(found) => found,
+            Source::Memory(kept) => {
+                // The disk still has it: the next read looks there.
+                self.recent.remove(&kept.id);
+                tracing::error!(id = %kept.id, "bytes in memory do not verify; they are not served: is the memory of this machine sound?");
+                return Error::Closed;
+            }
         };
         let place = found
             .segment
@@ -300,7 +304,7 @@ impl Shared {
                 place: found.segment.place(found.offset),
                 kind: DamageKind::Content,
             },
-            Source::Memory { .. } => Error::Missing { id },
+            Source::Memory(_) => Error::Missing { id },
         };
         let manifest = Manifest::decode(&payload, &self.geometry).map_err(|_| content(()))?;
         // The manifest of a part is named by its own bytes: whoever stored the same bytes as an extent stored it too.
@@ -324,7 +328,7 @@ impl Shared {
 }
 
 /// Checks consecutive blocks from block `first` on.
-fn verify(extension: &Extension, first: u64, bytes: &[u8], block: usize) -> bool {
+pub(super) fn verify(extension: &Extension, first: u64, bytes: &[u8], block: usize) -> bool {
     let first = to_usize(first);
     bytes
         .chunks(block)

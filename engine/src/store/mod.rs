@@ -5,6 +5,7 @@
 //! | `open`, `open_indexes` | recovery, indexes, a new incarnation |
 //! | `blob_writer`, `ingest` | a body in: extents, hashes, dedup |
 //! | `read`, `fetch` | a body out: verified, in bounded chunks |
+//! | `hot_name`, `hot_read` | names that were asked for lately, and bodies that are given out without waiting |
 //! | `object` | names: put, head, delete, copy, list |
 //! | `batch_delete` | many deletions that share syncs |
 //! | `upload`, `part_list`, `assemble` | multipart uploads |
@@ -30,6 +31,8 @@ mod damaged;
 #[cfg(shuttle)]
 mod explored;
 mod fetch;
+mod hot_name;
+mod hot_read;
 mod in_flight;
 mod ingest;
 mod key_locks;
@@ -62,6 +65,7 @@ pub use upload::{CompletePart, PARTS_MAX, Part, Upload};
 pub use usage::{Content, DiskUse, TenantUsage};
 
 pub(crate) use fetch::record_at;
+pub use hot_name::HotName;
 pub(crate) use in_flight::InFlight;
 pub(crate) use key_locks::KeyGuard;
 pub(crate) use pins::Pin;

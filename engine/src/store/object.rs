@@ -1,5 +1,6 @@
 //! Objects: what a name means, and how it is written.
 
+use super::HotName;
 use super::Store;
 use super::blob_writer::{BlobWriter, Held, Kind, StagedBlob};
 use super::read::BlobReader;
@@ -196,6 +197,24 @@ impl Shared {
             .await
     }
 
+    /// The object with this key, if there is one; remembered for the next who asks.
+    async fn named(self: &Arc<Self>, key: &NameKey) -> Result<Option<Arc<HotName>>> {
+        let hot = &self.indexes.hot;
+        if let Some(name) = hot.get(key.bucket, &key.key) {
+            return Ok(Some(name));
+        }
+        let ticket = hot.ticket(key.bucket, &key.key);
+        let Some(object) = self.object(key).await? else {
+            return Ok(None);
+        };
+        let name = Arc::new(HotName::new(object));
+        let bucket = self.indexes.catalog.read().bucket_by_id(key.bucket);
+        if let Some(bucket) = bucket {
+            hot.keep(ticket, bucket.tenant, &name);
+        }
+        Ok(Some(name))
+    }
+
     /// The object with this key, if there is one.
     pub(crate) async fn object(self: &Arc<Self>, key: &NameKey) -> Result<Option<Object>> {
         let row = self.row(key.clone()).await?;
@@ -309,14 +328,22 @@ impl Store {
     /// # Errors
     /// [`Error::NoSuchKey`].
     pub async fn head(&self, bucket: BucketId, key: &[u8]) -> Result<Object> {
+        Ok(self.find(bucket, key).await?.object().clone())
+    }
+
+    /// As [`Store::head`], for those who read on: what is found out about the name is remembered with it.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchKey`].
+    pub async fn find(&self, bucket: BucketId, key: &[u8]) -> Result<Arc<HotName>> {
         let key = object_key(bucket, key).map_err(|_| Error::NoSuchKey)?;
-        if let Some(object) = self.shared.object(&key).await? {
-            return Ok(object);
+        if let Some(name) = self.shared.named(&key).await? {
+            return Ok(name);
         }
         if self.shared.locks.is_busy(&key) {
             let _guard = self.shared.locks.read(&key).await;
-            if let Some(object) = self.shared.object(&key).await? {
-                return Ok(object);
+            if let Some(name) = self.shared.named(&key).await? {
+                return Ok(name);
             }
         }
         Err(Error::NoSuchKey)
@@ -328,7 +355,7 @@ impl Store {
     /// [`Error::Invalid`] for a range outside the object; [`Error::Damaged`] or [`Error::Missing`] if its manifest cannot
     /// be read. Damage of the content itself shows while reading.
     pub async fn read(&self, object: &Object, range: Range<u64>) -> Result<BlobReader> {
-        BlobReader::open(Arc::clone(&self.shared), object, range).await
+        BlobReader::open(Arc::clone(&self.shared), object, range, None).await
     }
 
     /// Deletes a key; whether there was one. When this returns, the deletion is durable. Where there is none,

@@ -63,6 +63,8 @@ pub(crate) struct Parts {
     pub compute: Workers,
     pub lookup: Workers,
     pub reactor: Reactor,
+    /// Decides which names share a place in the cache of names.
+    pub cache_seed: u64,
     /// How the data directory is called in messages.
     pub dir: String,
 }

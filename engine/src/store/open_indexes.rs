@@ -11,6 +11,7 @@ use crate::format::{StoreId, Superblock};
 use crate::index::Covered;
 use crate::index::catalog::Catalog;
 use crate::index::hash::HashIndex;
+use crate::index::hot_names::HotNames;
 use crate::index::names::{NameIndex, NamesError};
 use crate::io::DiskPath;
 use crate::log::Segments;
@@ -45,6 +46,7 @@ pub(super) fn open_indexes(
     let mut indexes = Indexes {
         hash,
         names,
+        hot: HotNames::new(parts.cache_seed),
         catalog: RwLock::default(),
         key,
     };
@@ -92,6 +94,7 @@ impl CatchUp<'_> {
         Ok(Indexes {
             hash,
             names: open_names(&*self.parts.kv, self.superblock.store)?,
+            hot: HotNames::new(self.parts.cache_seed),
             catalog: RwLock::new(Catalog::default()),
             key,
         })

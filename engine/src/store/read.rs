@@ -1,5 +1,6 @@
 //! Giving a body out: verified chunk by chunk, a bounded number of bytes at a time.
 
+use super::HotName;
 use super::fetch::{Source, to_usize};
 use super::object::Object;
 use super::shared::Shared;
@@ -23,6 +24,8 @@ pub struct BlobReader {
     remaining: u64,
     share: Share,
     failed: bool,
+    /// To remember where the content lies, if it is one extent.
+    name: Option<Arc<HotName>>,
     _pin: super::pins::Pin,
 }
 
@@ -42,6 +45,7 @@ impl BlobReader {
         shared: Arc<Shared>,
         object: &Object,
         range: Range<u64>,
+        name: Option<Arc<HotName>>,
     ) -> Result<Self> {
         if range.start > range.end || range.end > object.size {
             return Err(Error::Invalid {
@@ -49,9 +53,10 @@ impl BlobReader {
                 why: "it lies outside the object",
             });
         }
+        let extent_bytes = u64::from(shared.geometry.extent_bytes);
         let pin = shared.pins.pin(object.blob);
         let mut pieces = VecDeque::new();
-        if object.size <= u64::from(shared.geometry.extent_bytes) {
+        if object.size <= extent_bytes {
             pieces.push_back(Piece {
                 id: object.blob,
                 range: range.clone(),
@@ -81,6 +86,7 @@ impl BlobReader {
             remaining,
             share: Budget::share(Some(object.size)),
             failed: false,
+            name: name.filter(|_| object.size <= extent_bytes),
             _pin: pin,
         })
     }
@@ -111,11 +117,19 @@ impl BlobReader {
             let Some(piece) = self.pieces.pop_front() else {
                 return Err(Error::Closed);
             };
-            let shared = Arc::clone(&self.shared);
             let id = piece.id;
-            let source = self.shared.lookup.run(move || shared.locate(&id)).await?;
+            let source = match self.shared.locate_now(&id, self.name.as_deref()) {
+                Some(source) => source,
+                None => {
+                    let shared = Arc::clone(&self.shared);
+                    self.shared.lookup.run(move || shared.locate(&id)).await?
+                }
+            };
             if piece.range.end > source.len() {
                 return Err(super::ingest::missing(id));
+            }
+            if let Some(name) = &self.name {
+                name.set_place(&source);
             }
             self.current = Some((source, piece.range));
         }
@@ -138,15 +152,25 @@ impl BlobReader {
             .take(self.share, to_usize(end - range.start))
             .await;
         let bytes = self.shared.read_payload(source, range.start..end).await?;
+        if let (Some(name), Source::Disk(found)) = (&self.name, &*source)
+            && bytes.len() as u64 == source.len()
+        {
+            self.shared.keep_if_hot(name, found, &bytes);
+        }
         range.start = end;
         if range.is_empty() {
             self.current = None;
         }
-        Ok(Bytes::from_owner(Counted {
-            bytes,
-            _grant: grant,
-        }))
+        Ok(counted(bytes, grant))
     }
+}
+
+/// Bytes that keep their grant.
+pub(super) fn counted(bytes: Bytes, grant: Grant) -> Bytes {
+    Bytes::from_owner(Counted {
+        bytes,
+        _grant: grant,
+    })
 }
 
 /// Bytes that are counted in the budget while they are alive.

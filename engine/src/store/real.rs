@@ -4,7 +4,7 @@ use super::open::{KvSource, OpenedStore, Parts, open};
 use super::runtime::Runtime;
 use super::workers::Workers;
 use super::{Options, Store};
-use crate::clock::{SystemClock, SystemEntropy};
+use crate::clock::{Entropy, SystemClock, SystemEntropy};
 use crate::error::{Error, Result};
 use crate::index::hash::MmapSource;
 use crate::index::names::{DiskKv, DiskOptions, Kv};
@@ -71,11 +71,13 @@ impl Store {
         };
         let reactor = Reactor::start(&disk, READ_DEPTH)
             .map_err(|source| Error::io("start a reader for", &DiskPath::root(), source))?;
+        let entropy = SystemEntropy;
         let parts = Parts {
+            cache_seed: entropy.number(),
             pages: Arc::new(MmapSource::new(dir.to_owned(), false)),
             kv: Box::new(DiskSource(dir.join("index").join("names"))),
             clock: Arc::new(SystemClock),
-            entropy: Arc::new(SystemEntropy),
+            entropy: Arc::new(entropy),
             compute: Workers::pool("compute", threads)?,
             lookup: Workers::pool("lookup", LOOKUP_THREADS)?,
             reactor,

@@ -56,6 +56,7 @@ impl Store {
         options: Options,
     ) -> Result<(Self, Stepper)> {
         let parts = Parts {
+            cache_seed: 0,
             pages: Arc::new(HeapSource::new(Arc::clone(&disk))),
             kv: Box::new(MemorySource(Arc::clone(&disk))),
             disk,

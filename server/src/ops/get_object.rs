@@ -31,7 +31,7 @@ pub async fn run(
     .await?;
     let object = &selected.object;
     let range = selected.range.clone().unwrap_or(0..object.size);
-    let reader = door.read(context, object, range).await?;
+    let reader = door.read_found(context, object, range).await?;
     let body = BlobBody::start(
         reader,
         selected.length(),

@@ -13,10 +13,11 @@ use http::HeaderMap;
 use http::header::{
     CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderValue, LAST_MODIFIED, RANGE,
 };
-use moraine_engine::{Checksum, Object};
+use moraine_engine::{Checksum, HotName, Object};
 use s3s::dto::{ChecksumType, ETag, StorageClass};
 use s3s::{S3Error, S3Result, s3_error};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// The key that a client would have encrypted an object with. No object is encrypted.
 const KEYS: [&str; 3] = [
@@ -28,7 +29,7 @@ const KEYS: [&str; 3] = [
 /// An object and the part of it that is asked for.
 pub struct Selected {
     /// The object.
-    pub object: Object,
+    pub object: Arc<HotName>,
     /// The part, if it is not all.
     pub range: Option<Range<u64>>,
     /// How many parts it was uploaded in, if one of them is asked for.
@@ -51,7 +52,7 @@ impl Selected {
         versions::check(version)?;
         let object = door
             .store
-            .head(bucket.id, key.as_bytes())
+            .find(bucket.id, key.as_bytes())
             .await
             .map_err(door.failed(context))?;
         if KEYS.iter().any(|name| headers.contains_key(*name)) {

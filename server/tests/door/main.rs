@@ -21,6 +21,7 @@ mod drain;
 mod false_success;
 mod guards;
 mod hosts;
+mod hot_reads;
 mod integrity;
 mod keys;
 mod lengths;

@@ -3,6 +3,7 @@
 use crate::client::{Client, read};
 use crate::server::TestServer;
 use bytes::Bytes;
+use moraine_engine::BlobReader;
 use moraine_server::Limits;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
@@ -28,15 +29,25 @@ async fn start(limits: Limits) -> TestServer {
     server
 }
 
-/// Takes all the memory for large bodies, as readers do who do not let go of what they read.
-async fn exhaust(server: &TestServer) -> Vec<Bytes> {
+/// Begins to read the object.
+async fn reader(server: &TestServer) -> BlobReader {
     let open = server.store.bucket("open").unwrap().id;
     let object = server.store.head(open, b"large").await.unwrap();
+    server.store.read(&object, 0..object.size).await.unwrap()
+}
+
+/// Takes all the memory for large bodies, as readers do who do not let go of what they read.
+async fn exhaust(server: &TestServer) -> Vec<Bytes> {
+    exhaust_by(server, reader(server).await).await
+}
+
+/// Each read asks for memory as soon as the last one has got its own, so that it is always somebody's turn.
+async fn exhaust_by(server: &TestServer, mut reading: BlobReader) -> Vec<Bytes> {
     let mut held = Vec::new();
     loop {
-        let mut reader = server.store.read(&object, 0..object.size).await.unwrap();
-        match tokio::time::timeout(SHORT, reader.next()).await {
-            Ok(chunk) => held.push(chunk.unwrap().unwrap()),
+        match tokio::time::timeout(SHORT, reading.next()).await {
+            Ok(Some(chunk)) => held.push(chunk.unwrap()),
+            Ok(None) => reading = reader(server).await,
             Err(_) => return held,
         }
     }
@@ -95,9 +106,11 @@ async fn an_answer_that_runs_out_of_memory_breaks_off() {
             let head = client.request("GET", "/open/large").sign().head;
             stream.write_all(&head).await.unwrap();
             tokio::time::sleep(SHORT).await;
-            let keep = exhaust(&server);
+            let keep = exhaust_by(&server, reader(&server).await);
             let last = held.pop();
             let answer = async move {
+                // The other one waits by then, and takes what the answer gives back.
+                tokio::time::sleep(SHORT / 3).await;
                 drop(last);
                 let mut stream = BufReader::new(stream);
                 let answer = tokio::time::timeout(IN_TIME, read(&mut stream, false)).await;
