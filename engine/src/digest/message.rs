@@ -79,9 +79,7 @@ impl Md5 {
     pub(super) fn keep(&mut self, bytes: &[u8]) {
         let begun = self.begun();
         let places = self.tail.iter_mut().skip(begun);
-        places
-            .zip(bytes)
-            .for_each(|(place, byte)| *place = *byte);
+        places.zip(bytes).for_each(|(place, byte)| *place = *byte);
         self.len += bytes.len() as u64;
     }
 

@@ -102,7 +102,9 @@ impl Applier {
         *shared.applied.lock() = batch.end;
         for record in batch.records {
             if let (Some(id), true) = (record.content, record.kind.is_content()) {
-                shared.recent.add(id, record.payload, record.extension);
+                shared
+                    .recent
+                    .add(id, record.kind, record.at, record.payload, record.extension);
             }
             if let Some(in_flight) = record.in_flight {
                 in_flight.settle();

@@ -25,7 +25,7 @@ use crate::log::{
 use crate::position::{Hlc, Incarnation, LogPoint, NodeId, Offset, SegmentNumber};
 use crate::secret::StoreKey;
 use crate::stats::Counters;
-use crate::sync::{Arc, Mutex, mpsc};
+use crate::sync::{Arc, Mutex, Semaphore, mpsc};
 
 /// The file that says who this store is.
 const SUPERBLOCK: &str = "superblock";
@@ -36,6 +36,12 @@ const SUPERBLOCK_READ_MAX: usize = 64 * 1024;
 
 /// With less memory than so many extents, a few large bodies would wait for each other.
 const MEMORY_EXTENTS_MIN: usize = 16;
+
+/// One part in this many of the memory keeps recent extents; the rest is for bodies on their way.
+const RECENT_SHARE: usize = 4;
+
+/// Bodies that may read again at once what they deferred: 4 MiB.
+const REREADS_MAX: usize = 4;
 
 /// Operations that one log queue may have in flight: two batches and a sync.
 const QUEUE_DEPTH: usize = 8;
@@ -89,8 +95,7 @@ pub(crate) fn open(parts: Parts, options: &Options) -> Result<OpenedStore> {
         .queue(QUEUE_DEPTH)
         .map_err(|source| Error::io("start a queue for", &logs_dir(), source))?;
     let inbox = Arc::new(Inbox::new(queue.waker()));
-    // A quarter of the memory keeps recent extents; the rest is for bodies on their way.
-    let recent_bytes = options.memory_bytes / 4;
+    let recent_bytes = options.memory_bytes / RECENT_SHARE;
     let shared = Arc::new(Shared {
         disk: Arc::clone(&disk),
         clock: Arc::clone(&parts.clock),
@@ -106,6 +111,7 @@ pub(crate) fn open(parts: Parts, options: &Options) -> Result<OpenedStore> {
         budget: Budget::new(options.memory_bytes - recent_bytes),
         damaged: super::damaged::DamagedPlaces::default(),
         locks: key_locks::KeyLocks::default(),
+        rereads: Semaphore::new(REREADS_MAX),
         md5: Batcher::new(parts.compute.threads()),
         compute: parts.compute,
         lookup: parts.lookup,
