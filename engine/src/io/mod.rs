@@ -38,7 +38,7 @@ mod real;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
 #[cfg(test)]
-mod test_dir;
+pub(crate) mod test_dir;
 pub mod uring;
 
 pub use buf::AlignedBuf;

@@ -143,11 +143,10 @@ pub(crate) fn open(parts: Parts, options: &Options) -> Result<OpenedStore> {
             hlc,
         },
     );
-    let applier = Applier::new(Arc::clone(&shared), receiver);
     Ok(OpenedStore {
-        shared,
         writer,
-        applier,
+        applier: Applier::new(Arc::clone(&shared), receiver),
+        shared,
         created,
     })
 }
