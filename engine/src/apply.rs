@@ -60,6 +60,37 @@ pub(crate) trait SameId {
     fn is(&self, location: Location, id: &Id) -> bool;
 }
 
+impl Apply {
+    /// What the record asks of the name index, if it does. One that verified and does not decode is passed over, loudly.
+    pub fn name_change(&self) -> Option<NameChange> {
+        let Change::Named {
+            kind,
+            version,
+            payload,
+        } = &self.change
+        else {
+            return None;
+        };
+        let decoded = match kind {
+            RecordKind::Catalog => {
+                CatalogRecord::decode(payload).map(|it| (it.name_key(), None, 0))
+            }
+            RecordKind::Tombstone => Tombstone::decode(payload).map(|it| (it.key, None, 0)),
+            _ => NameRecord::decode(payload).map(|it| (it.key, it.blob, it.size)),
+        };
+        let (key, blob, size) = decoded.map_err(|error| undecodable(self.at, error)).ok()?;
+        let live = *kind != RecordKind::Tombstone;
+        Some(NameChange {
+            key,
+            version: *version,
+            at: self.at,
+            payload: live.then(|| payload.clone()),
+            blob,
+            size,
+        })
+    }
+}
+
 /// Why a record that verified could not be applied.
 fn undecodable(at: Position, error: FormatError) {
     tracing::error!(%at, %error, "an intact record cannot be decoded: it is passed over");
@@ -75,33 +106,29 @@ impl Indexes {
         same: &dyn SameId,
     ) -> Result<()> {
         for record in records {
-            if let Change::Content { id, len } = &record.change {
-                let location = Location {
-                    node: record.at.node,
-                    segment: record.at.segment,
-                    offset: record.at.offset,
-                    size_hint: u32::try_from(*len).unwrap_or(u32::MAX),
-                };
-                self.hash
-                    .insert(id, location, &mut |other| Ok(same.is(other, id)))?;
-            }
+            self.place(record, same)?;
         }
-        let mut changes = Vec::new();
-        for record in records {
-            if let Change::Named {
-                kind,
-                version,
-                payload,
-            } = &record.change
-                && let Some(change) = self.named(record.at, *kind, *version, payload)
-            {
-                changes.push(change);
-            }
-        }
+        let changes: Vec<NameChange> = records.iter().filter_map(Apply::name_change).collect();
         self.names
             .apply(&changes, covered, hlc)
             .map_err(names_error)?;
         self.follow(&changes)
+    }
+
+    /// Notes where content lies; other records have no place in the hash index.
+    pub fn place(&self, record: &Apply, same: &dyn SameId) -> Result<()> {
+        let Change::Content { id, len } = &record.change else {
+            return Ok(());
+        };
+        let location = Location {
+            node: record.at.node,
+            segment: record.at.segment,
+            offset: record.at.offset,
+            size_hint: u32::try_from(*len).unwrap_or(u32::MAX),
+        };
+        let mut is_same = |other| Ok(same.is(other, id));
+        self.hash.insert(id, location, &mut is_same)?;
+        Ok(())
     }
 
     /// Brings the catalog in line with the rows that may have changed. They have compared the versions: of several records
@@ -118,53 +145,6 @@ impl Indexes {
                 .for_each(|row| set(&mut catalog, row, &self.key));
         }
         Ok(())
-    }
-
-    fn named(
-        &self,
-        at: Position,
-        kind: RecordKind,
-        version: Version,
-        payload: &Bytes,
-    ) -> Option<NameChange> {
-        if kind == RecordKind::Catalog {
-            let record = CatalogRecord::decode(payload)
-                .map_err(|e| undecodable(at, e))
-                .ok()?;
-            return Some(NameChange {
-                key: record.name_key(),
-                version,
-                at,
-                payload: Some(payload.clone()),
-                blob: None,
-                size: 0,
-            });
-        }
-        if kind == RecordKind::Tombstone {
-            let record = Tombstone::decode(payload)
-                .map_err(|e| undecodable(at, e))
-                .ok()?;
-            let (payload, blob, size) = (None, None, 0);
-            return Some(NameChange {
-                key: record.key,
-                version,
-                at,
-                payload,
-                blob,
-                size,
-            });
-        }
-        let record = NameRecord::decode(payload)
-            .map_err(|e| undecodable(at, e))
-            .ok()?;
-        Some(NameChange {
-            key: record.key,
-            version,
-            at,
-            payload: Some(payload.clone()),
-            blob: record.blob,
-            size: record.size,
-        })
     }
 
     /// Fills the catalog from the rows of the name index.

@@ -60,6 +60,8 @@ pub use id::{Id, ParseIdError};
 pub use index::catalog::{AccessKey, Bucket, Tenant};
 pub use index::names::{ListQuery, ListStart, Usage};
 pub use io::probe::IoChoice;
+#[cfg(feature = "measure")]
+pub use log::alone as measure;
 pub use position::{
     BucketId, Hlc, Incarnation, LogPoint, NodeId, Offset, Position, SegmentNumber, Version,
 };

@@ -3,9 +3,12 @@
 //!
 //! The only test of its file: the filter stays with the thread, and whatever that thread starts.
 
+use bytes::Bytes;
 use moraine_engine::io::probe::{IoChoice, choose};
 use moraine_engine::io::{AlignedBuf, DiskPath, OpenMode};
-use std::path::PathBuf;
+use moraine_engine::{Attributes, Condition, Options, Store};
+use pollster::block_on;
+use std::path::{Path, PathBuf};
 
 /// One instruction of a filter (`struct sock_filter`).
 #[repr(C)]
@@ -99,4 +102,44 @@ fn without_io_uring_the_disk_works_by_blocking_calls() {
     queue.write(1, &file, 0, AlignedBuf::zeroed(AlignedBuf::ALIGNMENT));
     let ended = queue.wait(None).unwrap();
     assert_eq!(*ended[0].result.as_ref().unwrap(), AlignedBuf::ALIGNMENT);
+
+    a_store_works_without_rings(&folder.0.join("store"));
+}
+
+/// Its threads are started behind the filter, and so have it too.
+fn a_store_works_without_rings(dir: &Path) {
+    let body = vec![7; 3_000_000];
+    let store = Store::open(dir, Options::default()).unwrap();
+    let bucket = block_on(async {
+        let tenant = store.create_tenant("t").await.unwrap();
+        let bucket = store.create_bucket(tenant.id, "media", false).await;
+        let bucket = bucket.unwrap().id;
+        let mut writer = store.blob_writer(None);
+        writer.write(Bytes::from(body.clone())).await.unwrap();
+        let staged = writer.finish().await.unwrap();
+        let (attributes, none) = (Attributes::default(), Condition::None);
+        store
+            .put(bucket, b"key", staged, attributes, none)
+            .await
+            .unwrap();
+        store.close().await.unwrap();
+        bucket
+    });
+    let stats = store.stats();
+    assert_eq!((stats.driver, stats.uring_submissions), ("blocking", 0));
+    assert!(stats.syncs > 0, "the log was synced");
+    drop(store);
+
+    let store = Store::open(dir, Options::default()).unwrap();
+    let read = block_on(async {
+        let object = store.head(bucket, b"key").await.unwrap();
+        let mut reader = store.read(&object, 0..object.size).await.unwrap();
+        let mut read = Vec::new();
+        while let Some(chunk) = reader.next().await {
+            read.extend_from_slice(&chunk.unwrap());
+        }
+        read
+    });
+    assert!(read == body, "other bytes");
+    assert_eq!(store.stats().uring_submissions, 0);
 }

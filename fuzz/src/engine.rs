@@ -93,8 +93,12 @@ pub fn record(data: &[u8]) {
 pub fn manifest(data: &[u8]) {
     if let Ok(found) = Manifest::decode(data, &GEOMETRY) {
         let _ = found.prove_id();
-        for at in [0, 1, 1024, u64::MAX] {
-            let _ = found.extent_at(at);
+        for at in [0, 1, 1024, found.total_len, u64::MAX] {
+            assert_eq!(
+                found.extent_at(at).is_some(),
+                at < found.total_len,
+                "byte {at}"
+            );
         }
         assert_eq!(Manifest::decode(&found.encode(), &GEOMETRY), Ok(found));
     }

@@ -6,7 +6,9 @@
 #![forbid(unsafe_code)]
 
 mod engine;
+mod indexes;
 mod settings;
+mod texts;
 
 use moraine_server::fuzzing as door;
 
@@ -15,13 +17,17 @@ pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
 pub const TARGETS: &[Target] = &[
+    ("acl", door::acl),
     ("address", door::address),
+    ("admin", door::admin),
     ("attributes", door::attributes),
     ("aws_chunked", door::aws_chunked),
     ("checksums", door::checksums),
+    ("command", texts::command),
     ("conditions", door::conditions),
     ("copy_source", door::copy_source),
     ("heads", door::heads),
+    ("ids", texts::ids),
     ("listing", door::listing),
     ("range", door::range),
     ("settings", settings::settings),
@@ -29,7 +35,9 @@ pub const TARGETS: &[Target] = &[
     ("xml", door::xml),
     ("disk_batch", engine::batch),
     ("disk_footer", engine::footer),
+    ("disk_hash", indexes::hash),
     ("disk_manifest", engine::manifest),
+    ("disk_names", indexes::names),
     ("disk_record", engine::record),
     ("disk_segment", engine::segment),
     ("disk_superblock", engine::superblock),

@@ -7,6 +7,8 @@
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     static TARGET: std::sync::OnceLock<fn(&[u8])> = std::sync::OnceLock::new();
     let target = TARGET.get_or_init(|| {
+        #[cfg(feature = "canary")]
+        moraine_engine::canary::arm();
         let name = std::env::var("MORAINE_FUZZ_TARGET").unwrap_or_default();
         moraine_fuzz::target(&name).expect("MORAINE_FUZZ_TARGET names a target")
     });

@@ -17,7 +17,7 @@ use moraine_engine::format::NameKey;
 use moraine_engine::index::Covered;
 use moraine_engine::index::names::{
     Change, DiskKv, DiskOptions, Kv, KvStats, ListQuery, ListStart, NameChange, NameIndex,
-    NamesError, RebuildReason, Table, Visit, Visitor,
+    NamesError, RebuildReason, RowSink, Table, Visit, Visitor,
 };
 use moraine_engine::{
     BucketId, Hlc, Id, Incarnation, LogPoint, NodeId, Offset, Position, SegmentNumber, Version,
@@ -91,6 +91,23 @@ impl Kv for RedbKv {
             }
         }
         write.commit().map_err(failed)
+    }
+
+    fn fill(
+        &self,
+        rows: &mut dyn FnMut(&mut RowSink<'_>) -> Result<(), NamesError>,
+    ) -> Result<(), NamesError> {
+        let mut changes = Vec::new();
+        rows(&mut |table, key, value| {
+            changes.push(Change {
+                table,
+                key: key.to_vec(),
+                value: Some(value.to_vec()),
+            });
+            Ok(())
+        })?;
+        self.commit(changes)?;
+        self.persist()
     }
 
     fn range(

@@ -28,7 +28,7 @@ pub fn record_len(payload_len: usize, digests: &Digests, crc_block_bytes: u32) -
         + pad_to(payload_len, 8)
 }
 
-/// Writes a record to `out`, which is exactly [`record_len`] bytes long and zero.
+/// Writes a record to `out`, which is exactly [`record_len`] bytes long, whatever was there before.
 ///
 /// # Panics
 /// If `out` has another length, or the extension is not one of this payload.
@@ -61,6 +61,7 @@ pub fn encode_record(
         head.copy_from_slice(part);
         rest = tail;
     }
+    rest.fill(0);
 }
 
 /// What the header of a record says.

@@ -68,7 +68,12 @@ impl IndexCopy {
             }
         };
         let pages = Arc::new(MmapSource::new(folder.to_owned(), false));
-        match HashIndex::open(disk, pages, store.0, HashConfig::default()) {
+        // How many shards there are is the index's own matter: whoever opens the store may have configured any number.
+        let config = HashConfig {
+            shards: shards_of(&folder.join("index/hash/mark")),
+            ..HashConfig::default()
+        };
+        match HashIndex::open(disk, pages, store.0, config) {
             Ok((index, opened)) => match opened.rebuild {
                 None => self.hash = Some((index, opened.covered)),
                 Some(RebuildReason::Absent) => {
@@ -112,6 +117,14 @@ impl Drop for IndexCopy {
     fn drop(&mut self) {
         self.remove();
     }
+}
+
+/// The number of shards that a mark states; the default if it states none that can be.
+fn shards_of(mark: &Path) -> u32 {
+    std::fs::read(mark)
+        .ok()
+        .and_then(|mark| HashIndex::shards_in(&mark))
+        .unwrap_or(HashConfig::default().shards)
 }
 
 fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {

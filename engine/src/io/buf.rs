@@ -29,6 +29,20 @@ impl AlignedBuf {
         }
     }
 
+    /// Sets the view to `len` bytes, as the storage holds them; `false`, and nothing changes, if it does not hold so many.
+    pub fn resize(&mut self, len: usize) -> bool {
+        let fits = len <= self.capacity();
+        if fits {
+            self.len = len;
+        }
+        fits
+    }
+
+    /// How many bytes the view can have.
+    pub fn capacity(&self) -> usize {
+        self.storage.len() - self.start
+    }
+
     /// Shortens the view; the storage stays.
     pub fn truncate(&mut self, len: usize) {
         self.len = self.len.min(len);

@@ -4,7 +4,7 @@
 //! does not verify is damaged, never half made. Sealing writes the footer behind the last batch, ends the file there
 //! and syncs; until that is done, recovery sees an unsealed segment and finds the same end again.
 
-use super::{log_dir, segment_name, spare_dir};
+use super::{log_dir, segment_name, spare, spare_dir};
 use crate::durable;
 use crate::error::{Error, Result};
 use crate::format::{Binding, FooterBuilder, Gap, Geometry, SegmentHeader};
@@ -25,31 +25,13 @@ pub(crate) struct ActiveSegment {
 }
 
 impl ActiveSegment {
-    /// Makes the segment that `header` describes and moves it into the log, durably.
+    /// Makes the segment that `header` describes, of the spare if there is one, and moves it into the log, durably.
     ///
     /// # Errors
     /// [`Error::NoSpace`] if its space cannot be allocated: nothing has changed then. Anything else is a failed write.
-    pub fn create(disk: &dyn Disk, header: &SegmentHeader) -> Result<Self> {
-        let temporary = spare_dir().join(&segment_name(header.segment));
+    pub fn create(disk: &dyn Disk, header: &SegmentHeader, spare: bool) -> Result<Self> {
         let path = log_dir(header.node).join(&segment_name(header.segment));
-        let spare_error = |op| move |source| Error::io(op, &spare_dir(), source);
-        if disk.exists(&temporary).map_err(spare_error("look into"))? {
-            disk.remove(&temporary).map_err(spare_error("clear"))?;
-        }
-        let need = header.geometry.segment_bytes;
-        let file = match disk.open(&temporary, OpenMode::CreateDirect) {
-            Ok(file) => file,
-            Err(source) if is_full(&source) => return Err(Error::NoSpace { need }),
-            Err(source) => return Err(Error::io("create", &temporary, source)),
-        };
-        if let Err(source) = file.allocate(need) {
-            drop(file);
-            if is_full(&source) {
-                disk.remove(&temporary).map_err(spare_error("clear"))?;
-                return Err(Error::NoSpace { need });
-            }
-            return Err(Error::io("allocate", &temporary, source));
-        }
+        let (temporary, file) = blank(disk, header, spare)?;
         let encoded = header.encode();
         let mut buf = AlignedBuf::zeroed(encoded.len());
         buf.copy_from_slice(&encoded);
@@ -82,6 +64,37 @@ impl ActiveSegment {
         )?;
         Ok(self.end)
     }
+}
+
+/// The file that is to become the segment, with its space: the spare, or a new one.
+fn blank(
+    disk: &dyn Disk,
+    header: &SegmentHeader,
+    spare: bool,
+) -> Result<(DiskPath, Arc<dyn File>)> {
+    let spare_error = |op| move |source| Error::io(op, &spare_dir(), source);
+    let need = header.geometry.segment_bytes;
+    if spare && let Some(file) = spare::take(disk, need).map_err(spare_error("look into"))? {
+        return Ok((spare::path(), file));
+    }
+    let temporary = spare_dir().join(&segment_name(header.segment));
+    if disk.exists(&temporary).map_err(spare_error("look into"))? {
+        disk.remove(&temporary).map_err(spare_error("clear"))?;
+    }
+    let file = match disk.open(&temporary, OpenMode::CreateDirect) {
+        Ok(file) => file,
+        Err(source) if is_full(&source) => return Err(Error::NoSpace { need }),
+        Err(source) => return Err(Error::io("create", &temporary, source)),
+    };
+    if let Err(source) = file.allocate(need) {
+        drop(file);
+        if is_full(&source) {
+            disk.remove(&temporary).map_err(spare_error("clear"))?;
+            return Err(Error::NoSpace { need });
+        }
+        return Err(Error::io("allocate", &temporary, source));
+    }
+    Ok((temporary, file))
 }
 
 /// Writes `footer` at `data_end`, ends the file behind it, and syncs.

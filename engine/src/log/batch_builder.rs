@@ -1,5 +1,6 @@
 //! Laying out drafts: which ones fit the next batch, and their bytes in one aligned buffer.
 
+use super::buffers::Buffers;
 use super::draft::{DraftId, Item};
 use crate::format::{
     BATCH_HEADER_LEN, BatchHeader, Binding, FooterBuilder, Geometry, RecordHeader, Stamp,
@@ -75,12 +76,13 @@ pub(crate) fn lay_out(
     hlc: &mut Hlc,
     now_ms: u64,
     footer: &mut FooterBuilder,
+    buffers: &mut Buffers,
 ) -> (AlignedBuf, Vec<Laid>) {
     let crc_block = layout.geometry.crc_block_bytes;
     let content: usize = items.iter().map(|item| item.draft.len(crc_block)).sum();
     let total = padded(BATCH_HEADER_LEN + content, layout.geometry);
     footer.add_batch();
-    let mut buf = AlignedBuf::zeroed(total);
+    let mut buf = buffers.take(total);
     let mut laid = Vec::with_capacity(items.len());
     let mut at = BATCH_HEADER_LEN;
     for item in items {
@@ -123,6 +125,9 @@ pub(crate) fn lay_out(
         });
         at += len;
     }
+    buf.get_mut(at..)
+        .expect("the buffer was sized for these records")
+        .fill(0);
     let header = BatchHeader {
         offset: Offset(layout.offset),
         len: u32::try_from(total).expect("a batch is bounded by the segment's size"),

@@ -5,18 +5,24 @@
 //! | `draft` | a record before it has a place |
 //! | `inbox` | what waits for the writer |
 //! | `batch_builder` | laying out drafts in an aligned buffer |
+//! | `buffers` | the memory that batches are laid out in |
 //! | `active` | the segment that is being appended to: creation, footer, seal |
+//! | `spare` | a segment that is prepared while nothing else is to do |
 //! | `committed` | what is durable, on its way to be applied |
 //! | `writer` | the state machine: write, sync, acknowledge; poison |
 //! | `segments` | every segment of every log, for readers |
 //! | `scan` | reading batches back, trusting nothing |
 //! | `rewrite` | writing what nothing attests once more |
+//! | `alone` | the writer without a store, for measurements (feature `measure`) |
 //! | `recovery` | where the log ends after a crash, and making that cut durable |
 //!
 //! Invariants 1, 2 and 8 of the design are kept here.
 
 mod active;
+#[cfg(feature = "measure")]
+pub mod alone;
 mod batch_builder;
+mod buffers;
 mod committed;
 mod draft;
 mod inbox;
@@ -24,6 +30,7 @@ mod recovery;
 mod rewrite;
 pub(crate) mod scan;
 mod segments;
+pub(crate) mod spare;
 mod writer;
 
 pub(crate) use committed::{Committed, CommittedRecord, Sink};

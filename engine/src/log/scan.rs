@@ -297,6 +297,16 @@ impl<'a> Scanner<'a> {
             }
             at += len;
         }
+        // Padding that is too short for a record is padding all the same.
+        let rest = whole.get(at..).unwrap_or_default();
+        if rest.iter().any(|byte| *byte != 0) {
+            batch.bad.push(Bad {
+                offset: offset + at as u64,
+                len: rest.len() as u64,
+                payload_only: false,
+                id: None,
+            });
+        }
     }
 
     /// How far behind an unreadable record header the next readable one begins.

@@ -12,10 +12,12 @@
 //! The writer is a state machine that does one turn at a time: a thread drives it in a server, a test drives it step
 //! by step.
 
+mod prepare;
 mod roll;
 
 use super::active::ActiveSegment;
 use super::batch_builder::{Laid, Layout, fitting, lay_out};
+use super::buffers::Buffers;
 use super::committed::{Committed, CommittedRecord, Sink};
 use super::draft::Item;
 use super::inbox::Inbox;
@@ -29,6 +31,7 @@ use crate::position::{Hlc, Incarnation, LogPoint, NodeId, Offset, SegmentNumber}
 use crate::stats::Counters;
 use crate::sync::Arc;
 use crate::sync::atomic::Ordering;
+use prepare::Spare;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -81,6 +84,10 @@ pub(crate) struct Writer {
     /// The end of the last acknowledged batch that holds records: what is to be attested.
     to_attest: LogPoint,
     hlc: Hlc,
+    buffers: Buffers,
+    /// What is prepared for the next segment, and at which end of a batch the room on the disk was last looked at.
+    spare: Spare,
+    looked: u64,
     next_token: u64,
     /// The token of the first batch in flight.
     first_token: u64,
@@ -91,6 +98,9 @@ pub(crate) struct Writer {
 
 /// The token of every sync; batches count from 1.
 const SYNC_TOKEN: u64 = 0;
+
+/// The token of whatever prepares the next segment.
+const SPARE_TOKEN: u64 = u64::MAX;
 
 /// The doors and services that a writer uses.
 pub(crate) struct WriterParts {
@@ -127,6 +137,9 @@ impl Writer {
             attested: synced,
             to_attest: synced,
             hlc,
+            buffers: Buffers::default(),
+            spare: Spare::default(),
+            looked: 0,
             next_token: 1,
             first_token: 1,
             started: false,
@@ -156,9 +169,15 @@ impl Writer {
                 }
             }
             let attest = idle && self.needs_attesting();
-            let limit = attest.then_some(ATTEST_AFTER);
+            let prepare = idle && !attest && self.should_prepare();
+            let pause = prepare.then_some(prepare::PAUSE);
+            let limit = if attest { Some(ATTEST_AFTER) } else { pause };
             let ended = self.collect(limit);
+            if prepare && !ended && self.inbox.is_empty() {
+                self.prepare();
+            }
             if attest && !ended && self.is_idle() && self.inbox.is_empty() {
+                self.buffers.clear();
                 self.attest();
             }
         }
@@ -265,6 +284,7 @@ impl Writer {
         if let Err(error) = self.seal() {
             tracing::error!(%error, "the last segment could not be sealed");
         }
+        self.give_back();
         self.inbox.close(&Error::Closed);
     }
 
@@ -332,17 +352,30 @@ impl Writer {
             synced: self.synced,
         };
         let now = self.clock.now_ms();
-        let (buf, laid) = lay_out(&layout, items, &mut self.hlc, now, &mut active.footer);
+        let (buf, laid) = lay_out(
+            &layout,
+            items,
+            &mut self.hlc,
+            now,
+            &mut active.footer,
+            &mut self.buffers,
+        );
         let token = self.next_token;
         self.next_token += 1;
         let len = buf.len() as u64;
         self.queue.write(token, &active.file, active.end, buf);
         active.end += len;
+        let look =
+            active.end - self.looked >= self.config.geometry.segment_bytes / prepare::LOOK_SHARE;
         self.attested = self.synced;
         let end = LogPoint {
             segment: active.number,
             offset: Offset(active.end),
         };
+        if look {
+            self.looked = end.offset.0;
+            self.keep_room();
+        }
         self.batches.push_back(Batch {
             laid,
             end,
@@ -392,10 +425,12 @@ impl Writer {
                 .map_or_else(super::logs_dir, |active| active.path.clone())
         };
         match (completion.token, completion.result) {
+            (SPARE_TOKEN, result) => self.prepared(result),
             (SYNC_TOKEN, Ok(_)) => self.acknowledge(self.syncing),
             (SYNC_TOKEN, Err(source)) => self.poison(Error::io("sync", &path(), source)),
             (_, Err(source)) => self.poison(Error::io("write", &path(), source)),
             (token, Ok(_)) => {
+                self.buffers.give(completion.buf);
                 let index = token
                     .checked_sub(self.first_token)
                     .and_then(|i| usize::try_from(i).ok());

@@ -4,11 +4,10 @@
 //! already holds. Locks exist while somebody holds or waits for them.
 
 use crate::format::NameKey;
-use crate::sync::{Arc, Mutex};
+use crate::sync::{Arc, AsyncRwLock, Mutex, OwnedRwLockReadGuard, OwnedRwLockWriteGuard};
 use std::collections::HashMap;
-use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
-type Lock = Arc<RwLock<()>>;
+type Lock = Arc<AsyncRwLock<()>>;
 
 /// The locks.
 #[derive(Debug, Default)]
@@ -60,6 +59,12 @@ impl KeyLocks {
             _guard: self.entry(key).read_owned().await,
         });
         guard
+    }
+
+    /// How many names are being changed.
+    #[cfg(shuttle)]
+    pub fn len(&self) -> usize {
+        self.map.lock().len()
     }
 
     /// Whether somebody is changing this name, or wants to.

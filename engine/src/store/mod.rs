@@ -15,7 +15,7 @@
 //! | `checkpoint` | making the indexes durable now and then |
 //! | `in_flight`, `pins`, `recent`, `damaged`, `key_locks` | what is shared between requests |
 //! | `shared`, `workers` | what every request uses |
-//! | `real`, `runtime`, `stepped` | threads, or one step at a time |
+//! | `real`, `runtime`, `stepped`, `explored` | threads, one step at a time, or threads whose schedules are explored |
 
 mod access_keys;
 mod applier;
@@ -27,6 +27,8 @@ mod catalog_edit;
 mod catalog_ops;
 mod checkpoint;
 mod damaged;
+#[cfg(shuttle)]
+mod explored;
 mod fetch;
 mod in_flight;
 mod ingest;

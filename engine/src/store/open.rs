@@ -20,12 +20,13 @@ use crate::io::reactor::Reactor;
 use crate::io::{Disk, DiskPath};
 use crate::log::{
     Inbox, Segments, Tail, Writer, WriterConfig, WriterParts, log_dir, logs_dir,
-    parse_segment_name, recover_tail, spare_dir,
+    parse_segment_name, recover_tail, spare, spare_dir,
 };
 use crate::position::{Hlc, Incarnation, LogPoint, NodeId, Offset, SegmentNumber};
 use crate::secret::StoreKey;
 use crate::stats::Counters;
 use crate::sync::{Arc, Mutex, Semaphore, mpsc};
+use std::path::PathBuf;
 
 /// The file that says who this store is.
 const SUPERBLOCK: &str = "superblock";
@@ -52,6 +53,10 @@ pub(crate) trait KvSource: Send + Sync {
     fn open(&self) -> crate::index::names::Result<Box<dyn Kv>>;
     /// Throws it away.
     fn remove(&self) -> crate::index::names::Result<()>;
+    /// A folder that may be made to hold what does not fit into memory while it is rebuilt; none for a twin in memory.
+    fn scratch(&self) -> Option<PathBuf> {
+        None
+    }
 }
 
 /// What differs between a real and a simulated store.
@@ -88,6 +93,8 @@ pub(crate) fn open(parts: Parts, options: &Options) -> Result<OpenedStore> {
     superblock.incarnation = Incarnation(superblock.incarnation.0 + 1);
     write_superblock(&*disk, &superblock)?;
 
+    spare::clear(&*disk).map_err(|source| Error::io("clear", &spare_dir(), source))?;
+
     let counters = Arc::new(Counters::default());
     let indexes = open_indexes(&parts, options, &superblock, key, &segments, tail.end)?;
     let hlc = indexes.names.last_hlc().max(tail.last_hlc);
@@ -95,7 +102,6 @@ pub(crate) fn open(parts: Parts, options: &Options) -> Result<OpenedStore> {
         .queue(QUEUE_DEPTH)
         .map_err(|source| Error::io("start a queue for", &logs_dir(), source))?;
     let inbox = Arc::new(Inbox::new(queue.waker()));
-    let recent_bytes = options.memory_bytes / RECENT_SHARE;
     let shared = Arc::new(Shared {
         disk: Arc::clone(&disk),
         clock: Arc::clone(&parts.clock),
@@ -107,8 +113,8 @@ pub(crate) fn open(parts: Parts, options: &Options) -> Result<OpenedStore> {
         inbox: Arc::clone(&inbox),
         in_flight: Arc::new(in_flight::InFlightMap::default()),
         pins: Arc::new(pins::Pins::default()),
-        recent: recent::Recent::new(recent_bytes),
-        budget: Budget::new(options.memory_bytes - recent_bytes),
+        recent: recent::Recent::new(options.memory_bytes / RECENT_SHARE),
+        budget: Budget::new(options.memory_bytes - options.memory_bytes / RECENT_SHARE),
         damaged: super::damaged::DamagedPlaces::default(),
         locks: key_locks::KeyLocks::default(),
         rereads: Semaphore::new(REREADS_MAX),

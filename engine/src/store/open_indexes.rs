@@ -3,7 +3,7 @@
 use super::Options;
 use super::fetch::SameRecord;
 use super::open::{KvSource, Parts};
-use super::replay::replay;
+use super::replay::Replay;
 use crate::apply::{Indexes, names_error};
 use crate::durable;
 use crate::error::{Error, Result};
@@ -63,12 +63,11 @@ pub(super) fn open_indexes(
         indexes = catch_up.without_names(indexes)?;
         from_hash = LogPoint::default();
     }
-    let from = from_hash.min(point(&indexes.names.covered(), superblock.node));
-    match catch_up.run(&indexes, from) {
+    match catch_up.run(&indexes, from_hash) {
         Err(Error::NameIndex(NamesError::Rebuild(reason))) => {
             tracing::warn!(%reason, "the name index is damaged; it is rebuilt from the log");
             indexes = catch_up.without_names(indexes)?;
-            catch_up.run(&indexes, LogPoint::default())?;
+            catch_up.run(&indexes, from_hash)?;
         }
         other => other?,
     }
@@ -98,18 +97,30 @@ impl CatchUp<'_> {
         })
     }
 
-    /// Applies the log from `from` on, fills the catalog, and makes the result durable.
-    fn run(&self, indexes: &Indexes, from: LogPoint) -> Result<()> {
+    /// Shows each index the log from where it is complete, the hash index from `content_from`; fills the catalog, and
+    /// makes the result durable.
+    fn run(&self, indexes: &Indexes, content_from: LogPoint) -> Result<()> {
         let disk = &*self.parts.disk;
         let node = self.superblock.node;
         let same = SameRecord {
             disk,
             segments: self.segments,
         };
-        let replayed = replay(disk, self.segments, indexes, node, from, self.end, &same)?;
+        let names_from = point(&indexes.names.covered(), node);
+        let replay = Replay {
+            disk,
+            segments: self.segments,
+            indexes,
+            same: &same,
+            node,
+            content_from,
+            names_from,
+            end: self.end,
+        };
+        let replayed = replay.run(self.parts.kv.scratch().as_deref())?;
         indexes.load_catalog()?;
-        if replayed > 0 {
-            tracing::info!(records = replayed, %from, to = %self.end, "the indexes caught up with the log");
+        if content_from.min(names_from) < self.end {
+            tracing::info!(records = replayed, %content_from, %names_from, to = %self.end, "the indexes caught up with the log");
             let covered = Covered::from([(node, self.end)]);
             indexes.hash.checkpoint(&covered)?;
             indexes.names.persist().map_err(names_error)?;

@@ -31,7 +31,7 @@ impl Pins {
     }
 
     /// How many ids are pinned.
-    #[cfg(test)]
+    #[cfg(any(test, shuttle))]
     pub fn len(&self) -> usize {
         self.counts.lock().len()
     }

@@ -31,6 +31,10 @@ impl KvSource for DiskSource {
     fn remove(&self) -> crate::index::names::Result<()> {
         DiskKv::remove(&self.0)
     }
+
+    fn scratch(&self) -> Option<PathBuf> {
+        Some(self.0.with_file_name("rebuild"))
+    }
 }
 
 impl Store {

@@ -18,7 +18,7 @@ use crate::sync::Arc;
 use std::time::Duration;
 
 /// The name index in memory, with its snapshot in a file of the simulated disk.
-struct MemorySource(Arc<dyn Disk>);
+pub(super) struct MemorySource(pub(super) Arc<dyn Disk>);
 
 impl MemorySource {
     fn path() -> DiskPath {
@@ -110,6 +110,14 @@ impl Stepper {
         let attested = self.writer.attest();
         self.settle();
         attested
+    }
+
+    /// Does what a writer does that stays idle: prepares the next segment.
+    pub fn prepare(&mut self) {
+        self.settle();
+        while self.writer.prepare() || self.writer.in_flight() > 0 {
+            self.writer.collect(Some(Duration::ZERO));
+        }
     }
 
     /// Seals the segment that is being appended to.

@@ -11,6 +11,9 @@ pub(crate) enum Workers {
     /// The caller.
     #[cfg(any(test, feature = "sim"))]
     Inline,
+    /// A thread for each job, for the explorer of schedules.
+    #[cfg(shuttle)]
+    Threads,
 }
 
 impl Workers {
@@ -59,6 +62,10 @@ impl Workers {
             Self::Pool(pool) => pool.spawn(move || job(sender)),
             #[cfg(any(test, feature = "sim"))]
             Self::Inline => job(sender),
+            #[cfg(shuttle)]
+            Self::Threads => {
+                crate::sync::thread::spawn(move || job(sender));
+            }
         }
         receiver
     }

@@ -9,11 +9,12 @@
 use super::model::{Check, Failure};
 use super::op::Op;
 use super::shrink::shrink;
-use crate::sync::atomic::{AtomicU64, Ordering};
-use crate::sync::{Mutex, thread};
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Once;
+// The threads here run whole tests: they are real in every build.
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, Once, PoisonError};
+use std::thread;
 
 /// Many runs of one test.
 #[derive(Clone, Copy, Debug)]
@@ -90,12 +91,17 @@ impl Campaign {
                 scope.spawn(|| {
                     loop {
                         let number = next.fetch_add(1, Ordering::Relaxed);
-                        if number >= count || failed.lock().is_some() {
+                        if number >= count
+                            || failed
+                                .lock()
+                                .unwrap_or_else(PoisonError::into_inner)
+                                .is_some()
+                        {
                             return;
                         }
                         let seed = first + number;
                         if let Err(failure) = quietly(|| test(seed)) {
-                            let mut failed = failed.lock();
+                            let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
                             if failed.as_ref().is_none_or(|(other, _)| seed < *other) {
                                 *failed = Some((seed, failure));
                             }
@@ -104,7 +110,7 @@ impl Campaign {
                 });
             }
         });
-        match failed.lock().take() {
+        match failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
             None => Ok(()),
             Some((seed, failure)) => Err(Failure(format!(
                 "{} fails with seed {seed}: {}\n  repeat: MORAINE_SEED={seed} cargo test -p moraine-engine \

@@ -190,6 +190,8 @@ pub enum Op {
     Together(Vec<Op>),
     Checkpoint,
     Seal,
+    /// The writer is idle for so long that it prepares the next segment.
+    Prepare,
     /// Time passes while nothing is asked.
     Idle {
         ms: u64,

@@ -94,6 +94,7 @@ pub fn request(
         Op::Together(_)
         | Op::Checkpoint
         | Op::Seal
+        | Op::Prepare
         | Op::Idle { .. }
         | Op::Jump { .. }
         | Op::Reopen { .. } => return None,

@@ -204,6 +204,7 @@ impl World {
                     self.excuse("seal", error)?;
                 }
             }
+            Op::Prepare => self.sim.stepper().prepare(),
             Op::Idle { ms } => {
                 let now = self.sim.clock.now_ms() + ms;
                 self.sim.clock.set(now);

@@ -3,31 +3,16 @@
 //! The switches are global, so each canary runs a bar in a process of its own: this binary again, told by the
 //! environment to break the store first.
 
-use moraine_engine::canary::{Canary, set};
 use std::process::Command;
 use std::sync::Once;
 
 /// The variable that names the canary of this process.
 const VARIABLE: &str = "MORAINE_CANARY";
 
-const CANARIES: [(&str, Canary); 4] = [
-    ("NoFsync", Canary::NoFsync),
-    ("NoDirFsync", Canary::NoDirFsync),
-    ("CrcOverHalf", Canary::CrcOverHalf),
-    ("AckBeforeSync", Canary::AckBeforeSync),
-];
-
 /// Breaks the store if this process is there for that. Every bar calls it first.
 pub fn arm() {
     static ARMED: Once = Once::new();
-    ARMED.call_once(|| {
-        let Ok(name) = std::env::var(VARIABLE) else {
-            return;
-        };
-        let canary = CANARIES.iter().find(|(known, _)| *known == name);
-        let (_, canary) = canary.unwrap_or_else(|| panic!("{name} is no canary"));
-        set(Some(*canary));
-    });
+    ARMED.call_once(moraine_engine::canary::arm);
 }
 
 /// Runs a bar with a canary; it must fail as a bar does, not otherwise.

@@ -45,7 +45,7 @@ where
 }
 
 /// What an address of the API stands for.
-enum Place<'a> {
+pub enum Place<'a> {
     Status,
     Tenants,
     Tenant(&'a str),
@@ -95,6 +95,32 @@ where
 {
     check_host(parts)?;
     check_token(&parts.headers, admin.token.as_ref())?;
+    match understand(parts, body).await? {
+        Wish::Read(place, tenant) => read(admin, &place, tenant).await,
+        Wish::Change(change) => {
+            // The change is carried to its end also if who asked for it has gone.
+            let store = admin.store.clone();
+            let made = tokio::spawn(async move { change.make(&store).await });
+            made.await
+                .unwrap_or_else(|error| Err(ApiError::broken(&error)))
+        }
+    }
+}
+
+/// What a request asks for.
+pub enum Wish<'a> {
+    /// Something is to be shown; of a list only what belongs to this tenant.
+    Read(Place<'a>, Option<&'a str>),
+    /// Something is to be changed.
+    Change(Change),
+}
+
+/// Reads a request whose client may ask.
+pub async fn understand<B>(parts: &Parts, body: B) -> Result<Wish<'_>, ApiError>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<Box<dyn StdError + Send + Sync>>,
+{
     let Some(place) = Place::of(parts.uri.path()) else {
         return Err(ApiError::nothing_here());
     };
@@ -111,14 +137,9 @@ where
         reads && matches!(place, Place::Keys | Place::Buckets),
     )?;
     if reads {
-        return read(admin, &place, tenant).await;
+        return Ok(Wish::Read(place, tenant));
     }
-    let change = change(place, parts, body).await?;
-    // The change is carried to its end also if who asked for it has gone.
-    let store = admin.store.clone();
-    let made = tokio::spawn(async move { change.make(&store).await });
-    made.await
-        .unwrap_or_else(|error| Err(ApiError::broken(&error)))
+    change(place, parts, body).await.map(Wish::Change)
 }
 
 /// Answers what changes nothing. All of the catalog may be looked at and written down, which is no work for the threads that
@@ -169,10 +190,14 @@ where
     })
 }
 
-fn check_host(parts: &Parts) -> Result<(), ApiError> {
+/// Whether the listener is called in a way that no web page of a stranger can.
+pub fn check_host(parts: &Parts) -> Result<(), ApiError> {
     let mut hosts = parts.headers.get_all(HOST).iter();
     let host = match (hosts.next(), hosts.next()) {
-        (Some(host), None) => Authority::try_from(host.as_bytes()).ok(),
+        // A name and password in front of it are nothing that a client sends, and would hide what it was called by.
+        (Some(host), None) if !host.as_bytes().contains(&b'@') => {
+            Authority::try_from(host.as_bytes()).ok()
+        }
         _ => None,
     };
     if host.is_some_and(|host| is_safe(host.host())) {
@@ -191,7 +216,8 @@ fn is_safe(host: &str) -> bool {
     bare.parse::<IpAddr>().is_ok() || (!host.is_empty() && !host.contains(['.', '[', ':']))
 }
 
-fn check_token(headers: &HeaderMap, token: Option<&Secret>) -> Result<(), ApiError> {
+/// Whether the token is shown, once.
+pub fn check_token(headers: &HeaderMap, token: Option<&Secret>) -> Result<(), ApiError> {
     let mut shown = headers.get_all(AUTHORIZATION).iter();
     let shown = match (shown.next(), shown.next()) {
         (Some(shown), None) => bearer(shown.as_bytes()),

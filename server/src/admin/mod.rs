@@ -17,7 +17,7 @@
 //! for a head or for the answer to be taken (`admission`).
 
 mod answer;
-mod api;
+pub mod api;
 mod buckets;
 mod change;
 mod content;

@@ -2,15 +2,18 @@
 //!
 //! The stable compiler is enough: coverage is a pass of LLVM (`sancov-module`), and the crate `libfuzzer-sys` builds
 //! libFuzzer itself, which takes a C++ compiler. All targets are one program, built once into `target/fuzz`.
+//!
+//! Targets run side by side, as many at once as there are cores. The program can be broken on purpose, one parser at a
+//! time (`CANARIES`): `cargo xtask test` and `long` then expect libFuzzer to notice within the seconds that a target has.
 
 use crate::count::Count;
 use crate::place;
 use crate::run::{self, Done};
 use std::fs::{self, File};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::Mutex;
+use std::thread;
 
 /// What the compiler adds for libFuzzer, to our crates and to all that they use.
 const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module \
@@ -22,9 +25,16 @@ const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module \
 const INPUT_SECONDS_MAX: &str = "-timeout=10";
 /// Memory above which an input is a finding.
 const MEMORY_MIB_MAX: &str = "-rss_limit_mb=1024";
-/// How many targets `cargo xtask test` tries, and for how long each: a minute with the build that is there already.
-const ROTATED_TARGETS: usize = 4;
-const ROTATED_SECONDS: u64 = 8;
+/// For how long `cargo xtask test` runs each target.
+const SECONDS: u64 = 30;
+/// The variable that tells the program to break a parser.
+const CANARY: &str = "MORAINE_CANARY";
+/// Parsers that are broken on purpose, and the target that has to notice: one of the door's, two of the disk's.
+const CANARIES: [(&str, &str); 3] = [
+    ("RangeBehindTheEnd", "range"),
+    ("TableUnsorted", "disk_footer"),
+    ("ExtentsUnchecked", "disk_manifest"),
+];
 
 /// The arguments of the chore.
 #[derive(clap::Args)]
@@ -56,9 +66,12 @@ pub fn run(args: &Args) -> Done {
     attack_all(&chosen, args.seconds, args.keep)
 }
 
-/// Runs every target that long; the error names those that failed.
+/// Runs every target that long, and the canaries; the error names those that failed.
 pub fn everything(seconds: u64) -> Done {
-    attack_all(&targets()?, seconds, false)
+    attack_all(&targets()?, seconds, false)?;
+    let program = build()?;
+    let missed = side_by_side(&CANARIES, |canary| is_caught(&program, canary, seconds));
+    named(missed.iter().map(|(canary, _)| *canary).collect())
 }
 
 fn attack_all(chosen: &[String], seconds: u64, keep: bool) -> Done {
@@ -66,11 +79,11 @@ fn attack_all(chosen: &[String], seconds: u64, keep: bool) -> Done {
         return Err(why);
     }
     let program = build()?;
-    let failed: Vec<&str> = chosen
-        .iter()
-        .map(String::as_str)
-        .filter(|target| attack(&program, target, seconds, keep).is_err())
-        .collect();
+    let failed = side_by_side(chosen, |target| attack(&program, target, seconds, keep));
+    named(failed.iter().map(|target| target.as_str()).collect())
+}
+
+fn named(failed: Vec<&str>) -> Done {
     if failed.is_empty() {
         Ok(())
     } else {
@@ -78,44 +91,47 @@ fn attack_all(chosen: &[String], seconds: u64, keep: bool) -> Done {
     }
 }
 
-/// Some of the targets, whichever the seconds of the clock say, for a short time: what `cargo xtask test` does.
-pub fn rotated() -> Done<Count> {
+/// All targets, and the canaries: what `cargo xtask test` does.
+pub fn smoke() -> Done<Count> {
     let known = targets()?;
+    let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+    let all = count(known.len() + CANARIES.len());
     if let Some(why) = missing() {
         println!("skipped: {why}");
-        let skipped = u64::try_from(ROTATED_TARGETS).unwrap_or(0);
         return Ok(Count {
-            skipped,
+            skipped: all,
             ..Count::default()
         });
     }
     let program = build()?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now = now.map_or(0, |since| since.as_secs());
-    let mut count = Count::default();
-    for target in drawn(&known, now) {
-        match attack(&program, target, ROTATED_SECONDS, false) {
-            Ok(()) => count.passed += 1,
-            Err(why) => {
-                println!("{why}");
-                count.failed += 1;
-            }
-        }
-    }
-    Ok(count)
+    let failed = side_by_side(&known, |target| attack(&program, target, SECONDS, false));
+    let missed = side_by_side(&CANARIES, |canary| is_caught(&program, canary, SECONDS));
+    let failed = count(failed.len() + missed.len());
+    Ok(Count {
+        passed: all - failed,
+        failed,
+        ..Count::default()
+    })
 }
 
-/// The targets of a run that begins at that second. They follow from a hash of it, not from a count of hours or days: runs
-/// that begin at regular times would then meet the same targets again and again.
-fn drawn(known: &[String], second: u64) -> Vec<&String> {
-    let mut by_hash: Vec<_> = known.iter().collect();
-    by_hash.sort_by_cached_key(|name| {
-        let mut hasher = DefaultHasher::new();
-        (second, name.as_str()).hash(&mut hasher);
-        hasher.finish()
+/// Does the work for every item, as many at once as there are cores; returns those for which it failed.
+fn side_by_side<T: Sync>(items: &[T], work: impl Fn(&T) -> Done + Sync) -> Vec<&T> {
+    let lanes = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let (next, failed) = (Mutex::new(items.iter()), Mutex::new(Vec::new()));
+    let take = || next.lock().ok()?.next();
+    thread::scope(|scope| {
+        for _ in 0..lanes {
+            scope.spawn(|| {
+                while let Some(item) = take() {
+                    if let Err(why) = work(item) {
+                        println!("{why}");
+                        failed.lock().expect("nobody panics with it").push(item);
+                    }
+                }
+            });
+        }
     });
-    by_hash.truncate(ROTATED_TARGETS);
-    by_hash
+    failed.into_inner().unwrap_or_default()
 }
 
 /// Why there can be no fuzzing here, if there cannot.
@@ -146,6 +162,8 @@ fn build() -> Done<PathBuf> {
         "fuzz",
         "--package",
         "moraine-fuzz",
+        "--features",
+        "canary",
         "--bin",
         "fuzz",
         // Named even though it is this machine's: build scripts and macros stay without the flags.
@@ -172,53 +190,86 @@ fn host() -> Done<String> {
         .ok_or_else(|| "rustc -vV names no host".to_owned())
 }
 
-/// Runs one target; says on one line how it went.
+/// Runs one target; says on one line how it went. The error says all that is needed to repeat it.
 fn attack(program: &Path, target: &str, seconds: u64, keep: bool) -> Done {
     let work = place::target().join("fuzz");
-    let (found, findings) = (
-        work.join("corpus").join(target),
-        work.join("findings").join(target),
-    );
-    for folder in [&found, &findings] {
-        fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    }
+    let found = folder(work.join("corpus").join(target))?;
+    let findings = folder(work.join("findings").join(target))?;
     let kept = place::root().join("fuzz/corpus").join(target);
     let log = work.join(format!("{target}.log"));
     let mut command = fuzzer(program, target, &log)?;
+    limit(&mut command, seconds, &findings).args([&found, &kept]);
+    let done = run::finish(command);
+    let text = fs::read_to_string(&log).unwrap_or_default();
+    done.map_err(|why| {
+        let input = last_line(&text, "Test unit written to").unwrap_or_default();
+        format!(
+            "{target}: {why}\n{}\n{input}\nrepeat: MORAINE_FUZZ_TARGET={target} {} FILE",
+            panic_in(&text),
+            program.display()
+        )
+    })?;
+    let done = last_line(&text, "Done ").unwrap_or("done");
+    println!("{target}: {}", done.trim());
+    if keep {
+        let mut merge = fuzzer(program, target, &log)?;
+        merge
+            .args(["-merge=1", "-max_len=1024"])
+            .args([&kept, &found]);
+        run::finish(merge)?;
+    }
+    Ok(())
+}
+
+/// Runs a target with its parser broken, beginning with the kept inputs alone: it must panic, and not end otherwise.
+fn is_caught(program: &Path, (canary, target): &(&str, &str), seconds: u64) -> Done {
+    let work = place::target().join("fuzz").join("canaries").join(canary);
+    let found = work.join("corpus");
+    // What an earlier run found would give the fault away.
+    let _ = fs::remove_dir_all(&found);
+    let (found, findings) = (folder(found)?, folder(work.join("findings"))?);
+    let kept = place::root().join("fuzz/corpus").join(target);
+    let log = work.join("log");
+    let mut command = fuzzer(program, target, &log)?;
+    command.env(CANARY, canary);
+    limit(&mut command, seconds, &findings).args([&found, &kept]);
+    let done = run::finish(command);
+    let text = fs::read_to_string(&log).unwrap_or_default();
+    let noticed = panic_in(&text);
+    if done.is_ok() || noticed.is_empty() {
+        let end = text.lines().last().unwrap_or_default();
+        return Err(format!(
+            "{target} does not notice the canary {canary} in {seconds} s: {end}"
+        ));
+    }
+    let runs = last_line(&text, "#").and_then(|line| line.split_whitespace().next());
+    println!(
+        "{canary}: noticed by {target} after {}",
+        runs.unwrap_or("the kept inputs")
+    );
+    Ok(())
+}
+
+fn folder(path: PathBuf) -> Done<PathBuf> {
+    fs::create_dir_all(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(path)
+}
+
+fn limit<'a>(command: &'a mut Command, seconds: u64, findings: &Path) -> &'a mut Command {
     command
         .arg(format!("-max_total_time={seconds}"))
         .arg(format!("-artifact_prefix={}/", findings.display()))
         .args([INPUT_SECONDS_MAX, MEMORY_MIB_MAX])
-        .args([&found, &kept]);
-    let done = run::finish(command);
-    let text = fs::read_to_string(&log).unwrap_or_default();
-    let last = |what: &str| text.lines().rfind(|line| line.contains(what));
-    match &done {
-        Ok(()) => println!("{target}: {}", last("Done ").unwrap_or("done").trim()),
-        Err(why) => {
-            let panic = text
-                .lines()
-                .skip_while(|line| !line.contains("panicked"))
-                .take(4);
-            println!("{target}: {why}\n{}", panic.collect::<Vec<_>>().join("\n"));
-            let input = last("Test unit written to").unwrap_or_default();
-            println!(
-                "{input}\nrepeat: MORAINE_FUZZ_TARGET={target} {} FILE",
-                program.display()
-            );
-        }
-    }
-    done?;
-    if keep {
-        let mut merge = fuzzer(program, target, &log)?;
-        run::finish({
-            merge
-                .args(["-merge=1", "-max_len=1024"])
-                .args([&kept, &found]);
-            merge
-        })?;
-    }
-    Ok(())
+}
+
+fn last_line<'a>(log: &'a str, what: &str) -> Option<&'a str> {
+    log.lines().rfind(|line| line.contains(what))
+}
+
+/// The first panic in a log; nothing if there is none.
+fn panic_in(log: &str) -> String {
+    let panic = log.lines().skip_while(|line| !line.contains("panicked"));
+    panic.take(4).collect::<Vec<_>>().join("\n")
 }
 
 fn fuzzer(program: &Path, target: &str, log: &Path) -> Done<Command> {
@@ -236,23 +287,38 @@ fn fuzzer(program: &Path, target: &str, log: &Path) -> Done<Command> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeSet;
-
-    /// With 4 of some 20 targets in each run, the chance that any is missed by so many is below one in a million.
-    const RUNS: u64 = 100;
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     #[test]
-    fn runs_at_regular_times_meet_every_target() {
-        let known: Vec<String> = targets().unwrap();
-        for every in [1, 3600, 86_400, 7 * 86_400] {
-            let mut met = BTreeSet::new();
-            for run in 0..RUNS {
-                let second = 1_800_000_000 + run * every;
-                let some = drawn(&known, second);
-                assert_eq!(some.len(), ROTATED_TARGETS);
-                met.extend(some);
+    fn every_item_is_worked_on_once_and_failures_are_told() {
+        let done = AtomicU32::new(0);
+        let items: Vec<u32> = (0..50).collect();
+        let failed = side_by_side(&items, |item| {
+            done.fetch_add(1, Ordering::Relaxed);
+            if item % 10 == 3 {
+                Err(String::new())
+            } else {
+                Ok(())
             }
-            assert_eq!(met.len(), known.len(), "every {every} s: {met:?}");
+        });
+        let mut failed: Vec<u32> = failed.into_iter().copied().collect();
+        failed.sort_unstable();
+        assert_eq!(failed, [3, 13, 23, 33, 43]);
+        assert_eq!(done.into_inner(), 50);
+    }
+
+    #[test]
+    fn canaries_sit_in_targets_that_exist() {
+        let known = targets().unwrap();
+        for (canary, target) in CANARIES {
+            assert!(known.iter().any(|name| name == target), "{canary}");
         }
+    }
+
+    #[test]
+    fn a_panic_is_found_in_a_log() {
+        assert_eq!(panic_in("#2 INITED\nDone 5 runs\n"), "");
+        let log = "#2 INITED\nthread 'x' panicked at a.rs:1:\nwhy\n";
+        assert_eq!(panic_in(log), "thread 'x' panicked at a.rs:1:\nwhy");
     }
 }

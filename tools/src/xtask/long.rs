@@ -1,10 +1,13 @@
 //! `cargo xtask long`: the random tests again and again on seeds that nobody has run yet, until the time is up: the bars of
-//! the engine, the model of the door, kills and sessions of real clients, and the fuzz targets.
+//! the engine, schedules of its threads, the model of the door, kills and sessions of real clients, and the fuzz targets. Miri and
+//! AddressSanitizer, which draw nothing, run once.
 
+use crate::count::Count;
 use crate::fuzz;
 use crate::install;
 use crate::run::{self, Done};
 use crate::steps::RELEASE;
+use crate::{miri, sanitize, schedules};
 use std::process::Command;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -30,6 +33,8 @@ pub fn run(args: &Args) -> Done {
         .map_err(|_| format!("{} is no number of hours", args.hours))?;
     install::everything()?;
     run::finish(run::cargo(RELEASE))?;
+    unfailing(miri::formats()?)?;
+    unfailing(sanitize::address()?)?;
     let since_epoch = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
@@ -38,6 +43,7 @@ pub fn run(args: &Args) -> Done {
     let mut passes = 0_u64;
     while started.elapsed() < length {
         run::finish(models(seed, args.scale))?;
+        schedules::explore_from(seed, args.scale)?;
         run::finish(kills(seed))?;
         run::finish(sessions(seed))?;
         fuzz::everything(FUZZ_SECONDS)?;
@@ -49,6 +55,14 @@ pub fn run(args: &Args) -> Done {
         );
     }
     Ok(())
+}
+
+fn unfailing(count: Count) -> Done {
+    if count.failed == 0 {
+        Ok(())
+    } else {
+        Err(format!("{} failed", count.failed))
+    }
 }
 
 /// The bars of the engine and the model of the door: both read the variables.

@@ -40,6 +40,11 @@ const SCENARIOS: &[Scenario] = &[
         command: || run::client("sessions.py", &["--sessions", "5000"]),
     },
     Scenario {
+        name: "growth",
+        what: "PUT, GET, LIST, starts, memory and disk at 10 thousand, a million and 10 million names (about 20 minutes, 12 GB)",
+        command: || run::cargo(&GROWTH),
+    },
+    Scenario {
         name: "names-10m",
         what: "10 million names in the name index: put, get, list, restart after a kill, size (about 10 minutes)",
         command: || run::cargo(&names("fjall")),
@@ -49,6 +54,16 @@ const SCENARIOS: &[Scenario] = &[
         what: "the same with redb, to which fjall is preferred (about 10 minutes)",
         command: || run::cargo(&names("redb")),
     },
+];
+
+/// The growing store, each level filled for at most 15 minutes.
+const GROWTH: [&str; 6] = [
+    "run",
+    "--release",
+    "--package",
+    "moraine-benches",
+    "--bin",
+    "growth",
 ];
 
 /// Ten million names in one engine, for at most 400 seconds.

@@ -2,7 +2,7 @@
 
 use crate::count::Count;
 use crate::run::Done;
-use crate::{fuzz, install, tidy};
+use crate::{fuzz, install, miri, sanitize, schedules, tidy};
 
 /// What a step does.
 pub enum Work {
@@ -61,7 +61,10 @@ pub const STEPS: &[Step] = &[
     step("doctest", "the examples in the documentation", Work::Cargo(
         &["test", "--workspace", "--all-features", "--doc"],
     )),
-    step("fuzz", "some of the fuzz targets, for a short time", Work::Chore(fuzz::rotated)),
+    step("fuzz", "every fuzz target for 30 seconds, and its canaries", Work::Chore(fuzz::smoke)),
+    step("schedules", "the store's threads in 10,000 orders for each of eleven races", Work::Chore(schedules::explore)),
+    step("miri", "the formats under Miri", Work::Chore(miri::formats)),
+    step("sanitize", "the ring driver and the mapped index under AddressSanitizer", Work::Chore(sanitize::address)),
     step("release", "the server that the next steps start", Work::Cargo(RELEASE)),
     step("corpus", "a thousand pictures and some videos", Work::Clients(&[("corpus.py", &[])])),
     step("first-start", "the printed commands, keys and settings", Work::Clients(&[("first_start.py", &[])])),

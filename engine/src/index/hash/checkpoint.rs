@@ -64,18 +64,18 @@ impl HashIndex {
             shards: Vec::with_capacity(self.shards.len()),
         };
         let mut new_names = false;
+        let mut changed = Vec::new();
         for (shard, old) in self.shards.iter().zip(&mark.shards) {
             // After closing, this waits for the last change, and none follows.
             let (mut state, table) = shard.write().begin_flush(sequence);
-            if let Some(table) = table {
-                self.flush(&table, sequence)?;
-            }
+            changed.extend(table);
             if clean && state.generation != 0 {
                 state.crc = shard.table().crc();
             }
             new_names |= state.generation != old.generation;
             new.shards.push(state);
         }
+        self.flush(&changed, sequence)?;
         if new_names {
             let synced = self.files.sync_names();
             synced.map_err(|error| self.poison(error))?;
@@ -87,10 +87,10 @@ impl HashIndex {
             .collect())
     }
 
-    /// Flushes a shard. After a failure the kernel may show pages that the disk does not hold, even to the next
+    /// Flushes shards. After a failure the kernel may show pages that the disk does not hold, even to the next
     /// process: the mark goes, so that nothing of this index is used again.
-    fn flush(&self, table: &Arc<Table>, sequence: u32) -> Result<()> {
-        let Err(error) = self.files.flush(table, sequence) else {
+    fn flush(&self, changed: &[Arc<Table>], sequence: u32) -> Result<()> {
+        let Err(error) = self.files.flush_all(changed, sequence) else {
             return Ok(());
         };
         let error = self.poison(error);

@@ -10,7 +10,7 @@ use crate::durable;
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::io::{Disk, DiskPath, OpenMode};
-use crate::sync::Arc;
+use crate::sync::{Arc, thread};
 use std::io;
 use std::ops::RangeInclusive;
 
@@ -198,9 +198,38 @@ impl Files {
     }
 
     /// Flushes a shard's file, saying which checkpoint does it.
-    pub(super) fn flush(&self, table: &Table, sequence: u32) -> Result<()> {
+    fn flush(&self, table: &Table, sequence: u32) -> Result<()> {
         let path = self.path(table.file());
         table.flush(sequence).map_err(self.error("flush", &path))
+    }
+
+    /// Flushes all these shards' files; the first failure that was seen, once none is being flushed any more.
+    pub(super) fn flush_all(&self, tables: &[Arc<Table>], sequence: u32) -> Result<()> {
+        let one_by_one = |tables: &[Arc<Table>]| {
+            let mut tables = tables.iter();
+            tables.try_for_each(|table| self.flush(table, sequence))
+        };
+        let threads = self.pages.flushes_at_once().max(1);
+        let mut shares = tables.chunks(tables.len().div_ceil(threads).max(1));
+        let own = shares.next().unwrap_or_default();
+        thread::scope(|scope| {
+            let mut results = Vec::new();
+            let mut others = Vec::new();
+            for share in shares {
+                let name = "moraine-flush".to_owned();
+                let thread = thread::Builder::new().name(name);
+                match thread.spawn_scoped(scope, move || one_by_one(share)) {
+                    Ok(thread) => others.push(thread),
+                    // Without another thread it only takes longer.
+                    Err(_) => results.push(one_by_one(share)),
+                }
+            }
+            results.push(one_by_one(own));
+            for thread in others {
+                results.push(thread.join().unwrap_or(Err(Error::Closed)));
+            }
+            results.into_iter().collect()
+        })
     }
 
     /// Opens a file that the mark names.

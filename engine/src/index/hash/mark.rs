@@ -33,6 +33,8 @@ const MAGIC: [u8; 8] = *b"MORHMARK";
 const VERSION: u32 = 1;
 const FLAG_CLEAN: u32 = 1;
 const HEADER_BYTES: usize = 72;
+/// Where the number of shards stands.
+pub(super) const SHARDS_AT: usize = 48;
 const SHARD_BYTES: usize = 48;
 const ENTRY_BYTES: usize = 24;
 const TAIL_BYTES: usize = 8;

@@ -13,6 +13,9 @@ use std::fs::OpenOptions;
 use std::io;
 use std::path::PathBuf;
 
+/// Threads that wait for syncs: what one flush of the disk can serve of 256 shards without a crowd of threads.
+const FLUSHES_AT_ONCE: usize = 16;
+
 /// Maps files of the data directory.
 #[derive(Debug)]
 pub struct MmapSource {
@@ -50,6 +53,10 @@ impl PageSource for MmapSource {
         let map = options.map_raw(&file)?;
         map.advise(Advice::Random)?;
         Ok(Box::new(MmapPages(map)))
+    }
+
+    fn flushes_at_once(&self) -> usize {
+        FLUSHES_AT_ONCE
     }
 }
 

@@ -66,7 +66,8 @@
 //! A shard grows at a load of 0.8 to between 0.53 and 0.64. A million entries in 256 shards take 23.6 bytes each, and 24.0
 //! on average, 25.5 at most, while they grow there from 300,000. Until the next checkpoint the generations that were
 //! replaced stay on disk: at most about three times as much again. A checkpoint flushes each shard that changed, which
-//! with random ids is every shard.
+//! with random ids is every shard: 256 files, sixteen at a time, because syncs that wait together share the disk's flushes.
+//! One after the other they took 1.4 s beside a busy neighbour, like this 0.04 s.
 //!
 //! # Weaknesses
 //!

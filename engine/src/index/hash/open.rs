@@ -3,6 +3,7 @@
 use super::HashIndex;
 use super::config::HashConfig;
 use super::files::{Files, ShardFile};
+use super::mark::SHARDS_AT;
 use super::mark::{Mark, ShardMark};
 use super::pages::PageSource;
 use super::reason::RebuildReason;
@@ -24,6 +25,13 @@ pub struct HashOpen {
 }
 
 impl HashIndex {
+    /// The number of shards that the bytes of a mark state, if it is one that an index can have. Nothing else is checked.
+    pub fn shards_in(mark: &[u8]) -> Option<u32> {
+        let field = mark.get(SHARDS_AT..)?.first_chunk()?;
+        let shards = u32::from_le_bytes(*field);
+        (shards.is_power_of_two() && shards <= HashConfig::SHARDS_MAX).then_some(shards)
+    }
+
     /// Opens the index of the store `store_id` in `index/hash`, which is created if it is absent. An index that cannot
     /// be trusted is replaced by an empty one.
     ///
@@ -114,6 +122,10 @@ fn adopt(
             Ok(table) => table,
             Err(reason) => return Ok(Err(reason)),
         };
+        let used = state.entries.checked_add(state.dead);
+        if used.is_none_or(|used| used > table.slots()) {
+            return Ok(Err(RebuildReason::DamagedMark));
+        }
         if mark.clean && table.crc() != state.crc {
             return Ok(Err(RebuildReason::DamagedShard { shard }));
         }

@@ -20,6 +20,11 @@ pub trait PageSource: Send + Sync + 'static {
     /// The pages of an existing file that is exactly `len` bytes long, a multiple of [`PAGE_BYTES`]. Every byte must
     /// have been allocated: a store must not need room on the disk.
     fn map(&self, path: &DiskPath, len: u64) -> io::Result<Box<dyn Pages>>;
+    /// How many files may be flushed at once: syncs that wait for a disk together share its flushes. One where the order of
+    /// calls must always be the same.
+    fn flushes_at_once(&self) -> usize {
+        1
+    }
 }
 
 /// A file's pages as words, shared by threads. Words are little-endian in the file. Out-of-range access is a bug and panics.

@@ -28,7 +28,8 @@ pub struct NameChange {
 }
 
 impl NameChange {
-    fn row(&self) -> NameRow {
+    /// The row that it asks for.
+    pub(super) fn row(&self) -> NameRow {
         let live = self.payload.is_some();
         NameRow {
             version: self.version,

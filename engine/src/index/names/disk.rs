@@ -12,7 +12,7 @@
 
 use super::error::{NamesError, RebuildReason, Result};
 use super::journal;
-use super::kv::{self, Change, Kv, KvStats, Table, Visit, Visitor};
+use super::kv::{self, Change, Kv, KvStats, RowSink, Table, Visit, Visitor};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use std::fs;
 use std::io;
@@ -153,6 +153,19 @@ impl Kv for DiskKv {
             }
         }
         self.write("commit", || batch.commit())
+    }
+
+    fn fill(&self, rows: &mut dyn FnMut(&mut RowSink<'_>) -> Result<()>) -> Result<()> {
+        // Written straight into tables, each once, and synced; one new version of the tree names them all.
+        let mut ingestion = guarded("fill", || self.tree.start_ingestion())?;
+        let mut stored = Vec::new();
+        rows(&mut |table, key, value| {
+            stored.clear();
+            stored.push(prefix(table));
+            stored.extend_from_slice(key);
+            guarded("fill", || ingestion.write(stored.as_slice(), value))
+        })?;
+        guarded("fill", || ingestion.finish())
     }
 
     fn range(

@@ -2,7 +2,7 @@
 
 use super::apply::{NameChange, Plan};
 use super::error::{NamesError, RebuildReason, Result};
-use super::kv::{Change, Kv, KvStats, Table, Visit};
+use super::kv::{Change, Kv, KvStats, RowSink, Table, Visit};
 use super::list::{self, ListEntry, ListPage, ListQuery, ListStart, Space};
 use super::row::{self, NameRow};
 use super::state::{STATE_KEY, State, USAGE_PREFIX, Usage};
@@ -26,6 +26,9 @@ pub struct NameIndex {
     writing: Mutex<()>,
     current: Mutex<Current>,
 }
+
+/// Hands the rows of an index to a sink.
+type Filling<'a> = dyn FnMut(&State, &mut RowSink<'_>) -> Result<BTreeMap<BucketId, Usage>> + 'a;
 
 /// What the meta table says, in memory.
 struct Current {
@@ -129,6 +132,23 @@ impl NameIndex {
         let mut current = self.current.lock();
         current.state = state;
         current.usage.extend(usage);
+        Ok(())
+    }
+
+    /// Fills an index that never took a record; see [`super::Rebuild`]. `rows` hands all rows to the sink, with the state
+    /// that they bring the index to, and returns what the buckets hold.
+    pub(super) fn fill(&self, covered: &Covered, hlc: Hlc, rows: &mut Filling<'_>) -> Result<()> {
+        let _writing = self.writing.lock();
+        let mut state = self.current.lock().state.clone();
+        assert!(state.covered.is_empty(), "only an empty index is filled");
+        state.advance(covered, hlc);
+        let mut usage = BTreeMap::new();
+        self.kv.fill(&mut |sink| {
+            usage = rows(&state, sink)?;
+            Ok(())
+        })?;
+        let mut current = self.current.lock();
+        *current = Current { state, usage };
         Ok(())
     }
 

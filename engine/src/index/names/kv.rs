@@ -61,6 +61,9 @@ pub enum Visit {
 /// Is shown the rows of a range: key and value.
 pub type Visitor<'a> = dyn FnMut(&[u8], &[u8]) -> Result<Visit> + 'a;
 
+/// Takes a row in: table, key, value.
+pub type RowSink<'a> = dyn FnMut(Table, &[u8], &[u8]) -> Result<()> + 'a;
+
 /// The size of a store.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct KvStats {
@@ -78,6 +81,10 @@ pub trait Kv: Send + Sync {
 
     /// Applies all changes or none. Not synced. No two changes may concern the same row.
     fn commit(&self, changes: Vec<Change>) -> Result<()>;
+
+    /// Fills the store, which must be empty, with all rows that `rows` hands to the sink, in ascending order of table
+    /// and key. All of them or none, also after a crash; durable once it returned.
+    fn fill(&self, rows: &mut dyn FnMut(&mut RowSink<'_>) -> Result<()>) -> Result<()>;
 
     /// Visits the rows of a range in ascending order of their keys. The visitor may read the store; it must not commit.
     fn range(

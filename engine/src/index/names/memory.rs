@@ -6,7 +6,7 @@
 //! Snapshot: magic 8 | BLAKE3 of the rest 32 | rows, each: table u8 | key length u32 | value length u32 | key | value.
 
 use super::error::{NamesError, RebuildReason, Result};
-use super::kv::{Change, Kv, KvStats, Table, Visit, Visitor};
+use super::kv::{Change, Kv, KvStats, RowSink, Table, Visit, Visitor};
 use crate::durable;
 use crate::io::{Disk, DiskPath};
 use crate::sync::{Arc, Mutex, RwLock};
@@ -102,6 +102,20 @@ impl Kv for MemoryKv {
             };
         }
         Ok(())
+    }
+
+    fn fill(&self, rows: &mut dyn FnMut(&mut RowSink<'_>) -> Result<()>) -> Result<()> {
+        let mut changes = Vec::new();
+        rows(&mut |table, key, value| {
+            changes.push(Change {
+                table,
+                key: key.to_vec(),
+                value: Some(value.to_vec()),
+            });
+            Ok(())
+        })?;
+        self.commit(changes)?;
+        self.persist()
     }
 
     fn range(

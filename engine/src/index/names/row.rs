@@ -43,6 +43,13 @@ impl NameRow {
     pub(super) fn encode(&self) -> Vec<u8> {
         let payload = self.live.as_deref().unwrap_or_default();
         let mut out = Vec::with_capacity(FIXED_LEN + Id::LEN + payload.len());
+        self.append_to(&mut out);
+        out
+    }
+
+    /// Appends the encoded row.
+    pub(super) fn append_to(&self, out: &mut Vec<u8>) {
+        let payload = self.live.as_deref().unwrap_or_default();
         out.push(u8::from(self.live.is_some()));
         out.push(u8::from(self.blob.is_some()));
         for number in [
@@ -60,11 +67,18 @@ impl NameRow {
             out.extend_from_slice(blob.as_bytes());
         }
         out.extend_from_slice(payload);
-        out
     }
 
     pub(super) fn decode(row: &[u8]) -> Result<Self> {
-        parse(row).ok_or_else(|| NamesError::row(Table::Names, "not a row"))
+        let (outline, payload) =
+            parse(row).ok_or_else(|| NamesError::row(Table::Names, "not a row"))?;
+        Ok(Self {
+            version: outline.version,
+            at: outline.at,
+            size: outline.size,
+            blob: outline.blob,
+            live: outline.live.then(|| Bytes::copy_from_slice(payload)),
+        })
     }
 
     /// Whether the encoded row is live, without decoding the rest.
@@ -73,7 +87,22 @@ impl NameRow {
     }
 }
 
-fn parse(row: &[u8]) -> Option<NameRow> {
+/// A row without its payload.
+pub(super) fn outline(row: &[u8]) -> Result<Outline> {
+    let (outline, _) = parse(row).ok_or_else(|| NamesError::row(Table::Names, "not a row"))?;
+    Ok(outline)
+}
+
+/// The fixed part of a row.
+pub(super) struct Outline {
+    pub live: bool,
+    pub version: Version,
+    pub at: Position,
+    pub size: u64,
+    pub blob: Option<Id>,
+}
+
+fn parse(row: &[u8]) -> Option<(Outline, &[u8])> {
     let (flags, rest) = row.split_first_chunk::<2>()?;
     let (live, has_blob) = match flags {
         [0, 0] => (false, false),
@@ -107,24 +136,30 @@ fn parse(row: &[u8]) -> Option<NameRow> {
     if !live && (size != 0 || !payload.is_empty()) {
         return None;
     }
-    Some(NameRow {
+    let outline = Outline {
+        live,
         version,
         at,
         size,
         blob,
-        live: live.then(|| Bytes::copy_from_slice(payload)),
-    })
+    };
+    Some((outline, payload))
 }
 
 /// The key of a row of the names table.
 pub(super) fn names_key(bucket: BucketId, key: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(BUCKET_LEN + key.len());
-    out.extend_from_slice(&bucket.0.to_be_bytes());
-    out.extend_from_slice(key);
+    append_names_key(&mut out, bucket, key);
     out
 }
 
-/// The key of a row of the reverse table.
+/// Appends the key of a row of the names table.
+pub(super) fn append_names_key(out: &mut Vec<u8>, bucket: BucketId, key: &[u8]) {
+    out.extend_from_slice(&bucket.0.to_be_bytes());
+    out.extend_from_slice(key);
+}
+
+/// The key of a row of the reverse table: the blob, then the key of the name's row.
 pub(super) fn reverse_key(blob: &Id, name: &NameKey) -> Vec<u8> {
     let mut out = Vec::with_capacity(Id::LEN + BUCKET_LEN + name.key.len());
     out.extend_from_slice(blob.as_bytes());
@@ -144,13 +179,19 @@ pub(super) fn parse_reverse_value(value: &[u8]) -> Result<u64> {
     size.map_err(|_| NamesError::row(Table::Reverse, "not a size"))
 }
 
-/// The name behind a key of the names table.
-pub(super) fn parse_names_key(key: &[u8]) -> Result<NameKey> {
+/// The bucket and the key in a key of the names table.
+pub(super) fn split_names_key(key: &[u8]) -> Result<(BucketId, &[u8])> {
     let (bucket, key) = key
         .split_first_chunk()
         .ok_or_else(|| NamesError::row(Table::Names, "a key without a bucket"))?;
+    Ok((BucketId(u64::from_be_bytes(*bucket)), key))
+}
+
+/// The name behind a key of the names table.
+pub(super) fn parse_names_key(key: &[u8]) -> Result<NameKey> {
+    let (bucket, key) = split_names_key(key)?;
     Ok(NameKey {
-        bucket: BucketId(u64::from_be_bytes(*bucket)),
+        bucket,
         key: key.to_vec(),
     })
 }

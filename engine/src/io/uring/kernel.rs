@@ -12,10 +12,12 @@
 use super::ring::{Ended, Op, Ring};
 use io_uring::types::{Fd, FsyncFlags, SubmitArgs, Timespec};
 use io_uring::{IoUring, opcode, squeue};
-use rustix::event::PollFlags;
 use rustix::io::Errno;
 use std::io;
 use std::time::Duration;
+
+/// "There is data to read" (`POLLIN` of poll(2)): rustix's constant has another type under Miri, which this must build for.
+const POLL_IN: u32 = 1;
 
 /// A ring of the kernel.
 pub(super) struct KernelRing {
@@ -71,7 +73,7 @@ fn entry(op: Op) -> squeue::Entry {
         Op::Sync { fd } => opcode::Fsync::new(Fd(fd))
             .flags(FsyncFlags::DATASYNC)
             .build(),
-        Op::Poll { fd } => opcode::PollAdd::new(Fd(fd), u32::from(PollFlags::IN.bits())).build(),
+        Op::Poll { fd } => opcode::PollAdd::new(Fd(fd), POLL_IN).build(),
     }
 }
 

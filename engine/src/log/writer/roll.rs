@@ -1,6 +1,7 @@
 //! From one segment to the next: seal, make sure of room, create, and say where the log continues.
 
 use super::Writer;
+use super::prepare::Spare;
 use crate::error::{Error, Result};
 use crate::format::{Binding, Digests, RecordKind, SegmentHeader, StartRecord, Unknown};
 use crate::log::active::ActiveSegment;
@@ -28,7 +29,12 @@ impl Writer {
             created_ms: self.clock.now_ms(),
             live: self.segments.ranges(self.config.node),
         };
-        let active = ActiveSegment::create(&*self.disk, &header)?;
+        let spare = matches!(self.spare, Spare::Ready);
+        let active = ActiveSegment::create(&*self.disk, &header, spare)?;
+        if matches!(self.spare, Spare::Ready | Spare::GivenUp) {
+            self.spare = Spare::None;
+        }
+        self.looked = active.end;
         self.segments.add_active(
             self.config.node,
             number,
@@ -51,15 +57,26 @@ impl Writer {
         Ok(())
     }
 
-    /// Keeps room beside the log: the indexes grow with it, and must not meet a full disk first.
-    fn check_reserve(&self) -> Result<()> {
+    /// What must be free for a segment that is not prepared: its own room, and the reserve.
+    pub(super) const fn need(&self) -> u64 {
         let segment = self.config.geometry.segment_bytes;
-        let need = segment + segment / RESERVE_SHARE;
+        segment + segment / RESERVE_SHARE
+    }
+
+    /// Keeps room beside the log: the indexes grow with it, and must not meet a full disk first. A spare is room that the
+    /// segment has already; where the reserve is short, it is given back.
+    fn check_reserve(&mut self) -> Result<()> {
+        let mut need = self.need();
+        let ready = matches!(self.spare, Spare::Ready);
+        if ready {
+            need -= self.config.geometry.segment_bytes;
+        }
         let space = self
             .disk
             .space()
             .map_err(|source| Error::io("measure", &logs_dir(), source))?;
         if space.free < need {
+            self.give_back();
             return Err(Error::NoSpace { need });
         }
         Ok(())

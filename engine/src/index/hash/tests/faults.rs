@@ -3,6 +3,9 @@
 use super::crash::World;
 use super::disk::Keep;
 use super::*;
+use crate::index::hash::{PageSource, Pages};
+use crate::io::DiskPath;
+use std::io;
 
 /// The n-th call fails, once, for every n: what was not refused is found again, with the kernel's view of the pages and
 /// with the disk's.
@@ -57,4 +60,55 @@ fn after_a_failed_flush_the_index_is_not_used_again() {
     let (_, opened) = open(&disk.after_crash(Keep::Nothing));
     assert!(opened.rebuild.is_some());
     assert_eq!(opened.covered, Covered::new());
+}
+
+/// Flushes several files at once.
+struct Several(HeapSource);
+
+impl PageSource for Several {
+    fn map(&self, path: &DiskPath, len: u64) -> io::Result<Box<dyn Pages>> {
+        self.0.map(path, len)
+    }
+
+    fn flushes_at_once(&self) -> usize {
+        3
+    }
+}
+
+/// Whichever of the flushes that run at once fails, the index is not used again; if none does, it is durable.
+#[test]
+fn one_of_several_flushes_fails() {
+    const SHARDS: u32 = 8;
+    const IDS: u64 = 200;
+    let config = HashConfig {
+        shards: SHARDS,
+        ..TINY
+    };
+    let checkpoint = |fail_at| {
+        let disk = MemoryDisk::new();
+        let source = Arc::new(Several(HeapSource::new(disk.clone())));
+        let (index, _) = HashIndex::open(disk.clone(), source, STORE, config).unwrap();
+        for number in 0..IDS {
+            let place = place(1, number);
+            index.insert(&id(number), place, &mut nobody_asks).unwrap();
+        }
+        disk.fail_at(fail_at);
+        let result = index.checkpoint(&covered(1, IDS));
+        let ((adopted, opened), _) = try_open(&disk.after_crash(Keep::Nothing), config).unwrap();
+        (result, adopted, opened)
+    };
+    // Each shard is written, then synced.
+    for step in 1..=2 * u64::from(SHARDS) {
+        let (result, _, opened) = checkpoint(step);
+        let failed = matches!(result, Err(Error::Io { op: "flush", .. }));
+        assert!(
+            failed && opened.rebuild.is_some(),
+            "{result:?} at step {step}"
+        );
+    }
+    let (result, adopted, opened) = checkpoint(1_000_000);
+    assert!(result.is_ok() && opened.rebuild.is_none());
+    for number in 0..IDS {
+        assert!(holds(&adopted, &id(number), &place(1, number)));
+    }
 }

@@ -1,14 +1,14 @@
-//! Every lock, atomic and thread of the engine comes from here, so that a schedule explorer can replace them in one place.
-//!
-//! Locks do not poison: a panic while a lock is held is a bug that ends the process's usefulness elsewhere (the log
-//! writer turns the store read-only when its thread dies), and passing the panic on to every other client would only
-//! hide the first message.
+//! The locks, atomics and threads that ship: those of std, without poisoning, and those of tokio for who waits in a
+//! future.
 
 pub use std::sync::Arc;
 pub use std::sync::atomic;
 pub use std::sync::mpsc;
 pub use std::thread;
-pub use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
+pub use tokio::sync::{
+    Notify, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, OwnedSemaphorePermit,
+    RwLock as AsyncRwLock, Semaphore, oneshot,
+};
 
 use std::sync::PoisonError;
 use std::time::Duration;
