@@ -13,6 +13,7 @@ use super::lanes::{LANES_MAX, Width};
 use super::message::{BLOCK_BYTES, Md5};
 use crate::sync::{Arc, Mutex, thread};
 use bytes::{Buf, Bytes};
+use std::cell::Cell;
 use std::collections::VecDeque;
 
 /// Bytes of each body between two looks at who else waits: 80 us alone, 180 us with fifteen others.
@@ -21,6 +22,11 @@ const SLICE_BYTES: usize = 64 * 1024;
 const ALONE_BYTES: usize = 4 * 1024;
 /// How often others go first before one slice, at most.
 const TURNS_MAX: usize = 16;
+
+thread_local! {
+    /// Whether this thread drives: it then lets others go first, and what they bring is for the set that it gathers.
+    static DRIVES: Cell<bool> = const { Cell::new(false) };
+}
 
 /// Brings bodies together. Cheap to share.
 #[derive(Clone)]
@@ -69,9 +75,11 @@ impl Batcher {
         let mut queue = self.queue.lock();
         queue.waiting.push_back(job);
         let full = queue.waiting.len() >= self.width.lanes;
-        if queue.drivers == 0 || (full && queue.drivers < self.drivers_max) {
+        let wanted = queue.drivers == 0 || (full && queue.drivers < self.drivers_max);
+        if wanted && !DRIVES.get() {
             queue.drivers += 1;
             drop(queue);
+            DRIVES.set(true);
             Driver {
                 batcher: self,
                 lanes: Vec::with_capacity(LANES_MAX),
@@ -176,7 +184,8 @@ impl Driver<'_> {
 impl Drop for Driver<'_> {
     /// After a bug, nobody waits for a driver that is gone.
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        DRIVES.set(false);
+        if thread::panicking() {
             let mut queue = self.batcher.queue.lock();
             queue.drivers -= 1;
             let waiting = std::mem::take(&mut queue.waiting);

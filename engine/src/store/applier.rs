@@ -1,5 +1,6 @@
 //! What happens once a batch is durable: the indexes learn it, then everybody who waits is answered.
 
+use super::recent::Kept;
 use super::shared::Shared;
 use crate::apply::{Apply, Change};
 use crate::error::Error;
@@ -102,7 +103,17 @@ impl Applier {
         *shared.applied.lock() = batch.end;
         for record in batch.records {
             if let (Some(id), true) = (record.content, record.kind.is_content()) {
-                shared.recent.add(id, record.payload, record.extension);
+                shared.recent.add(Kept {
+                    id,
+                    kind: record.kind,
+                    place: crate::Place {
+                        node: record.at.node,
+                        segment: record.at.segment,
+                        offset: record.at.offset,
+                    },
+                    payload: record.payload,
+                    extension: Arc::new(record.extension),
+                });
             }
             if let Some(in_flight) = record.in_flight {
                 in_flight.settle();

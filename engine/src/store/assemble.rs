@@ -64,7 +64,7 @@ fn is_regular(extents: &[(ManifestExtent, bool)], extent_bytes: u32) -> bool {
 }
 
 /// The bytes of an extent, verified.
-async fn bytes_of(shared: &Arc<Shared>, id: Id) -> Result<Bytes> {
+pub(crate) async fn bytes_of(shared: &Arc<Shared>, id: Id) -> Result<Bytes> {
     let locator = Arc::clone(shared);
     let source = shared.lookup.run(move || locator.locate(&id)).await?;
     shared.read_payload(&source, 0..source.len()).await

@@ -3,8 +3,11 @@
 //! Nothing has a name yet: a writer or a staged blob that is dropped leaves dead records at most. One extent gathers
 //! while the one before it is hashed on another thread, so a body takes two extents of memory whatever its length.
 
+use super::assemble::bytes_of;
 use super::in_flight::InFlight;
-use super::ingest::{Hashed, Single, ingest_extent, ingest_single};
+use super::ingest::{
+    Hashed, Piece, Plan, Single, Taken, ingest_extent, ingest_single, known_manifest,
+};
 use super::pins::Pin;
 use super::shared::Shared;
 use crate::budget::{Budget, Grant, Share};
@@ -19,6 +22,10 @@ use bytes::{Bytes, BytesMut};
 /// Bytes of an extent that are granted as they come; the rest is granted at once. 1,000 connections hold 16 MiB.
 const FIRST_STEP_BYTES: usize = 16 * 1024;
 
+/// Bytes of a body that may be read again for its MD5, once it turns out that the store did not know all of it: 0.1 s of
+/// hashing.
+const DEFERRED_BYTES_MAX: u64 = 64 << 20;
+
 /// A body on its way in.
 pub struct BlobWriter {
     shared: Arc<Shared>,
@@ -27,8 +34,9 @@ pub struct BlobWriter {
     gathering: BytesMut,
     grant: Option<Grant>,
     job: Option<oneshot::Receiver<Result<Hashed>>>,
-    /// Of all extents that were hashed; away while one is.
+    /// Of the first `taken` extents; away while one is hashed.
     md5: Option<Md5>,
+    taken: usize,
     extents: Vec<ManifestExtent>,
     held: Held,
     total: u64,
@@ -94,6 +102,7 @@ impl BlobWriter {
             grant: None,
             job: None,
             md5: Some(Md5::default()),
+            taken: 0,
             extents: Vec::new(),
             held: Held::default(),
             total: 0,
@@ -152,6 +161,8 @@ impl BlobWriter {
         };
         let budget = &self.shared.budget;
         budget.ensure(&mut self.grant, self.share, bytes).await;
+        // All that is granted in one piece: to grow into it would copy what is there, again and again.
+        self.gathering.reserve(bytes);
         if let Some(grant) = &mut self.grant {
             grant.use_up(take);
         }
@@ -173,12 +184,8 @@ impl BlobWriter {
             self.dispatch().await?;
         }
         self.collect().await?;
-        let md5 = self.md5.take().ok_or(Error::Closed)?.finish();
-        let shared = Arc::clone(&self.shared);
         let (total, kind) = (self.total, self.kind);
-        let extents = std::mem::take(&mut self.extents);
-        let job = move || stage_manifest(&shared, kind, total, extents, Some(md5));
-        let (id, mut held) = self.shared.compute.run(job).await?;
+        let (id, md5, mut held) = self.stage().await?;
         held.pins.append(&mut self.held.pins);
         held.needs.append(&mut self.held.needs);
         finish_staged(StagedBlob {
@@ -206,9 +213,70 @@ impl BlobWriter {
         .await
     }
 
+    /// Stores the manifest. If the store knew every extent, and knows the manifest too, it knows the MD5.
+    async fn stage(&mut self) -> Result<(Id, [u8; 16], Held)> {
+        let extent_bytes = self.shared.geometry.extent_bytes;
+        let (total, kind) = (self.total, self.kind);
+        if self.taken < self.extents.len() {
+            let manifest = manifest_of(extent_bytes, kind, total, self.extents.clone());
+            let shared = Arc::clone(&self.shared);
+            let job = move || {
+                let mut held = Held::default();
+                let id = manifest_id(&manifest, &manifest.encode(), extent_bytes);
+                Ok((id, known_manifest(&shared, id, &mut held)?, held))
+            };
+            let (id, known, held) = self.shared.compute.run(job).await?;
+            if let Some(md5) = known {
+                return Ok((id, md5, held));
+            }
+            self.catch_up().await?;
+        }
+        let md5 = self.md5.take().ok_or(Error::Closed)?.finish();
+        let shared = Arc::clone(&self.shared);
+        let extents = std::mem::take(&mut self.extents);
+        let job = move || stage_manifest(&shared, kind, total, extents, Some(md5));
+        let (id, held) = self.shared.compute.run(job).await?;
+        Ok((id, md5, held))
+    }
+
+    /// Brings the MD5 up to the last extent: what was deferred is read again, verified. The bytes that came are gone, so one
+    /// that cannot be read fails the body; it is then known to be damaged, and stored anew when the body comes again.
+    async fn catch_up(&mut self) -> Result<()> {
+        let _turn = self
+            .shared
+            .rereads
+            .acquire()
+            .await
+            .map_err(|_| Error::Closed)?;
+        let mut md5 = self.md5.take().ok_or(Error::Closed)?;
+        for extent in self.extents.iter().skip(self.taken) {
+            let bytes = bytes_of(&self.shared, extent.id).await?;
+            md5 = md5_of(&self.shared, md5, bytes).await?;
+        }
+        self.md5 = Some(md5);
+        self.taken = self.extents.len();
+        Ok(())
+    }
+
+    /// What is to be done with the MD5 of the next `len` bytes.
+    async fn plan(&mut self, len: usize) -> Result<Plan> {
+        if self.taken > 0 {
+            return Ok(Plan::Hash);
+        }
+        if self.extents.is_empty() {
+            return Ok(Plan::First);
+        }
+        if self.total_hashed() + len as u64 <= DEFERRED_BYTES_MAX {
+            return Ok(Plan::Next);
+        }
+        self.catch_up().await?;
+        Ok(Plan::Hash)
+    }
+
     /// Sends the gathered extent to be hashed, once the one before it is done.
     async fn dispatch(&mut self) -> Result<()> {
         self.collect().await?;
+        let plan = self.plan(self.gathering.len()).await?;
         let payload = self.gathering.split().freeze();
         let base = match self.kind {
             Kind::Blob => 0,
@@ -218,7 +286,14 @@ impl BlobWriter {
         let grant = self.grant.take();
         let md5 = self.md5.take().ok_or(Error::Closed)?;
         let shared = Arc::clone(&self.shared);
-        let job = move |sender| ingest_extent(&shared, payload, offset, grant, md5, sender);
+        let piece = Piece {
+            payload,
+            offset,
+            grant,
+            md5,
+            plan,
+        };
+        let job = move |sender| ingest_extent(&shared, piece, sender);
         self.job = Some(self.shared.compute.answer(job));
         Ok(())
     }
@@ -230,6 +305,17 @@ impl BlobWriter {
         };
         let mut hashed = job.await.unwrap_or(Err(Error::Closed))?;
         self.md5 = Some(hashed.md5);
+        match hashed.taken {
+            Taken::Yes => self.taken += 1,
+            Taken::Deferred => {}
+            Taken::Behind(payload, grant) => {
+                self.catch_up().await?;
+                let md5 = self.md5.take().ok_or(Error::Closed)?;
+                self.md5 = Some(md5_of(&self.shared, md5, payload).await?);
+                drop(grant);
+                self.taken += 1;
+            }
+        }
         self.extents.push(hashed.extent);
         self.held.pins.append(&mut hashed.held.pins);
         self.held.needs.append(&mut hashed.held.needs);
@@ -315,10 +401,25 @@ pub(crate) fn stage_manifest(
     md5: Option<[u8; 16]>,
 ) -> Result<(Id, Held)> {
     let extent_bytes = shared.geometry.extent_bytes;
+    let manifest = manifest_of(extent_bytes, kind, total, extents);
+    let payload = Bytes::from(manifest.encode());
+    let id = manifest_id(&manifest, &payload, extent_bytes);
+    let mut held = Held::default();
+    let digests = Digests { md5, sha256: None };
+    super::ingest::ingest_manifest(shared, id, payload, digests, &mut held)?;
+    Ok((id, held))
+}
+
+fn manifest_of(
+    extent_bytes: u32,
+    kind: Kind,
+    total: u64,
+    extents: Vec<ManifestExtent>,
+) -> Manifest {
     let regular = extents
         .split_last()
         .is_none_or(|(_, body)| body.iter().all(|extent| extent.len == extent_bytes));
-    let manifest = Manifest {
+    Manifest {
         total_len: total,
         base_offset: if let Kind::Part { base } = kind {
             base
@@ -328,20 +429,53 @@ pub(crate) fn stage_manifest(
         chained: regular,
         part: kind != Kind::Blob,
         extents,
-    };
-    let payload = Bytes::from(manifest.encode());
-    let id = if manifest.part {
-        Id::of(&payload)
-    } else {
-        let values: Vec<[u8; 32]> = manifest
-            .extents
-            .iter()
-            .map(|extent| extent.chaining)
-            .collect();
-        merge(&values, u64::from(extent_bytes), total)
-    };
-    let mut held = Held::default();
-    let digests = Digests { md5, sha256: None };
-    super::ingest::ingest_manifest(shared, id, payload, digests, &mut held)?;
-    Ok((id, held))
+    }
+}
+
+/// The id of a manifest with this encoding: that of the blob, or for a part its own.
+fn manifest_id(manifest: &Manifest, encoded: &[u8], extent_bytes: u32) -> Id {
+    if manifest.part {
+        return Id::of(encoded);
+    }
+    let values: Vec<[u8; 32]> = manifest
+        .extents
+        .iter()
+        .map(|extent| extent.chaining)
+        .collect();
+    merge(&values, u64::from(extent_bytes), manifest.total_len)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::test_dir::TestDir;
+    use crate::store::{Attributes, Condition, Options, Store};
+    use pollster::block_on;
+
+    #[test]
+    fn the_md5_waits_while_the_store_knows_all() {
+        let dir = TestDir::new("deferred");
+        let store = Store::open(dir.path(), Options::default()).unwrap();
+        block_on(async {
+            let tenant = store.create_tenant("t").await.unwrap().id;
+            let bucket = store.create_bucket(tenant, "b", false).await.unwrap().id;
+            let mut md5s = Vec::new();
+            for hashed in [3, 0] {
+                let mut writer = store.blob_writer(None);
+                for byte in 1..=3 {
+                    let extent = Bytes::from(vec![byte; 1 << 20]);
+                    writer.write(extent).await.unwrap();
+                }
+                writer.dispatch().await.unwrap();
+                writer.collect().await.unwrap();
+                assert_eq!(writer.taken, hashed, "extents that the MD5 has");
+                let staged = writer.finish().await.unwrap();
+                md5s.push(staged.md5());
+                let attributes = Attributes::default();
+                let put = store.put(bucket, b"key", staged, attributes, Condition::None);
+                put.await.unwrap();
+            }
+            assert_eq!(md5s.first(), md5s.last());
+        });
+    }
 }

@@ -110,22 +110,27 @@ impl SameId for SameRecord<'_> {
 }
 
 impl Shared {
-    /// The digests of the content with this id, if the index knows a record of it that is not known to be damaged. Blocks.
-    pub fn known(&self, id: &Id) -> Result<Option<Digests>> {
+    /// The digests of the content with this id, if the index knows a record of it that is not known to be damaged; none
+    /// but of a record of this `kind`, because the digests of a manifest's record are those of the content that it lists.
+    /// Blocks.
+    pub fn known(&self, id: &Id, kind: RecordKind) -> Result<Option<Digests>> {
+        let of = |(found, digests): (RecordKind, Digests)| {
+            if found == kind {
+                digests
+            } else {
+                Digests::default()
+            }
+        };
         for location in self.indexes.hash.lookup(id).iter() {
             if self.damaged.contains(location) {
                 continue;
             }
+            if let Some(found) = self.recent.at(id, location) {
+                return Ok(Some(of(found)));
+            }
             match record_at(&*self.disk, &self.segments, location) {
                 Ok(found) if found.header.id == *id && found.header.kind.is_content() => {
-                    let own = found.header.kind == RecordKind::Extent;
-                    // The digests of a manifest's record are those of the content that it lists.
-                    let digests = if own {
-                        found.extension.digests
-                    } else {
-                        Digests::default()
-                    };
-                    return Ok(Some(digests));
+                    return Ok(Some(of((found.header.kind, found.extension.digests))));
                 }
                 Ok(_) | Err(Error::Damaged { .. }) => {}
                 Err(error) => {

@@ -10,6 +10,7 @@ use super::HotName;
 use super::Store;
 use super::fetch::{Found, Source, to_usize, verify};
 use super::read::{BlobReader, CHUNK_BYTES, counted};
+use super::recent::Kept;
 use super::shared::Shared;
 use crate::budget::Budget;
 use crate::error::Result;
@@ -133,8 +134,13 @@ impl Shared {
         if name.was_read() {
             // A copy: what was read lies in a larger, aligned buffer.
             let payload = Bytes::copy_from_slice(payload);
-            self.recent
-                .add(found.header.id, payload, found.extension.clone());
+            self.recent.add(Kept {
+                id: found.header.id,
+                kind: found.header.kind,
+                place: found.segment.place(found.offset),
+                payload,
+                extension: Arc::new(found.extension.clone()),
+            });
         }
     }
 }

@@ -12,13 +12,36 @@ use crate::id::Id;
 use crate::log::{Draft, DraftId, Item};
 use crate::stats::Counters;
 use crate::sync::{Arc, oneshot};
+use blake3::hazmat::HasherExt;
 use bytes::Bytes;
 
 /// An extent that was hashed and looked up.
 pub(crate) struct Hashed {
     pub extent: ManifestExtent,
     pub md5: Md5,
+    pub taken: Taken,
     pub held: Held,
+}
+
+/// Whether the MD5 of the body has an extent in it.
+pub(crate) enum Taken {
+    /// It has.
+    Yes,
+    /// It has neither this extent nor those before it: the store knows them all.
+    Deferred,
+    /// This is the first that the store did not know, so those before it must be hashed now, and then this.
+    Behind(Bytes, Option<Arc<Grant>>),
+}
+
+/// What is to be done with the MD5 of a body as an extent of it comes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Plan {
+    /// Hash it.
+    Hash,
+    /// Leave it if the store knows it. It is the first one.
+    First,
+    /// Leave it if the store knows it, as it knows those before it.
+    Next,
 }
 
 /// A body of one extent that was hashed and looked up.
@@ -35,46 +58,100 @@ pub(crate) enum Single {
     },
 }
 
-/// Hashes one extent of a longer body, which lies at `offset` of the object, and stores it unless it is known.
-pub(crate) fn ingest_extent(
-    shared: &Arc<Shared>,
-    payload: Bytes,
-    offset: u64,
-    grant: Option<Grant>,
-    md5: Md5,
-    sender: oneshot::Sender<Result<Hashed>>,
-) {
-    let ingested = ingest_without_md5(shared, payload.clone(), offset, grant);
-    match ingested {
-        Ok((extent, held)) => shared.md5.add(md5, payload, move |md5| {
-            let _ = sender.send(Ok(Hashed { extent, md5, held }));
-        }),
-        Err(error) => {
-            let _ = sender.send(Err(error));
-        }
-    }
+/// An extent of a longer body.
+pub(crate) struct Piece {
+    pub payload: Bytes,
+    /// Where it lies in the object.
+    pub offset: u64,
+    pub grant: Option<Grant>,
+    /// Of what came before it.
+    pub md5: Md5,
+    pub plan: Plan,
 }
 
-fn ingest_without_md5(
+/// Hashes one extent of a longer body, and stores it unless it is known.
+pub(crate) fn ingest_extent(
+    shared: &Arc<Shared>,
+    piece: Piece,
+    sender: oneshot::Sender<Result<Hashed>>,
+) {
+    let Piece {
+        payload,
+        offset,
+        grant,
+        md5,
+        plan,
+    } = piece;
+    let grant = grant.map(Arc::new);
+    let stored = store_extent(shared, payload.clone(), offset, grant.clone());
+    let (extent, known, held) = match stored {
+        Ok(stored) => stored,
+        Err(error) => {
+            let _ = sender.send(Err(error));
+            return;
+        }
+    };
+    let taken = match plan {
+        Plan::First | Plan::Next if known => Taken::Deferred,
+        Plan::Next => Taken::Behind(payload, grant),
+        Plan::First | Plan::Hash => {
+            return shared.md5.add(md5, payload, move |md5| {
+                let taken = Taken::Yes;
+                let _ = sender.send(Ok(Hashed {
+                    extent,
+                    md5,
+                    taken,
+                    held,
+                }));
+            });
+        }
+    };
+    let _ = sender.send(Ok(Hashed {
+        extent,
+        md5,
+        taken,
+        held,
+    }));
+}
+
+/// Says also whether the store knew the extent.
+fn store_extent(
     shared: &Arc<Shared>,
     payload: Bytes,
     offset: u64,
-    grant: Option<Grant>,
-) -> Result<(ManifestExtent, Held)> {
+    grant: Option<Arc<Grant>>,
+) -> Result<(ManifestExtent, bool, Held)> {
     let len = u32::try_from(payload.len()).expect("an extent is at most 1 MiB");
-    let id = Id::of(&payload);
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&payload);
+    let id = Id::from_bytes(*hasher.finalize().as_bytes());
     // A part may be guessed to begin where no subtree of this length can: its value is then computed on completion.
     let chaining = match blake3::hazmat::max_subtree_len(offset) {
         Some(limit) if limit < u64::from(len) => [0; 32],
-        _ => chaining_value(&payload, offset),
+        // At the front the tree is the extent's own, but for its root.
+        None => hasher.finalize_non_root(),
+        Some(_) => chaining_value(&payload, offset),
     };
     let mut held = Held::default();
-    if let LookUp::New(first) = look_up(shared, id, payload.len(), &mut held)? {
-        let kind = RecordKind::Extent;
-        let digests = Digests::default();
-        queue(shared, first, kind, id, payload, digests, grant, &mut held)?;
-    }
-    Ok((ManifestExtent { id, chaining, len }, held))
+    let kind = RecordKind::Extent;
+    let known = match look_up(shared, id, kind, payload.len(), &mut held)? {
+        LookUp::Known(_) => true,
+        LookUp::Attached(_) => false,
+        LookUp::New(first) => {
+            let digests = Digests::default();
+            let draft = draft(shared, kind, id, payload, digests);
+            queue(shared, first, draft, grant, &mut held)?;
+            false
+        }
+    };
+    Ok((ManifestExtent { id, chaining, len }, known, held))
+}
+
+/// Pins a manifest, and the MD5 of the content that it lists if the store knows both.
+pub(crate) fn known_manifest(shared: &Shared, id: Id, held: &mut Held) -> Result<Option<[u8; 16]>> {
+    held.pins.push(shared.pins.pin(id));
+    let known = shared.known(&id, RecordKind::Manifest)?;
+    Ok(known.and_then(|digests| digests.md5))
 }
 
 /// Stores a body of one extent unless it is known. Its MD5 is that of the known record where it has one; for new content
@@ -87,7 +164,7 @@ pub(crate) fn ingest_single(
 ) {
     let id = Id::of(&payload);
     let mut held = Held::default();
-    let found = look_up(shared, id, payload.len(), &mut held);
+    let found = look_up(shared, id, RecordKind::Extent, payload.len(), &mut held);
     let answer = match found {
         Ok(LookUp::New(first)) => {
             return ingest_new(shared, first, id, payload, grant, held, sender);
@@ -122,14 +199,13 @@ fn ingest_new(
     sender: oneshot::Sender<Result<Single>>,
 ) {
     let job = Arc::clone(shared);
-    shared.md5.add(Md5::default(), payload.clone(), move |md5| {
+    let grant = grant.map(Arc::new);
+    let kind = RecordKind::Extent;
+    let mut draft = draft(shared, kind, id, payload.clone(), Digests::default());
+    shared.md5.add(Md5::default(), payload, move |md5| {
         let md5 = md5.finish();
-        let digests = Digests {
-            md5: Some(md5),
-            sha256: None,
-        };
-        let kind = RecordKind::Extent;
-        let queued = queue(&job, first, kind, id, payload, digests, grant, &mut held);
+        draft.extension.digests.md5 = Some(md5);
+        let queued = queue(&job, first, draft, grant, &mut held);
         let _ = sender.send(queued.map(|()| Single::Done { id, md5, held }));
     });
 }
@@ -142,18 +218,12 @@ pub(crate) fn ingest_manifest(
     digests: Digests,
     held: &mut Held,
 ) -> Result<()> {
-    match look_up(shared, id, 0, held)? {
+    match look_up(shared, id, RecordKind::Manifest, 0, held)? {
         LookUp::Known(_) | LookUp::Attached(_) => Ok(()),
-        LookUp::New(first) => queue(
-            shared,
-            first,
-            RecordKind::Manifest,
-            id,
-            payload,
-            digests,
-            None,
-            held,
-        ),
+        LookUp::New(first) => {
+            let draft = draft(shared, RecordKind::Manifest, id, payload, digests);
+            queue(shared, first, draft, None, held)
+        }
     }
 }
 
@@ -167,7 +237,13 @@ enum LookUp {
 }
 
 /// Pins the id, and asks what is on its way and then the index.
-fn look_up(shared: &Arc<Shared>, id: Id, len: usize, held: &mut Held) -> Result<LookUp> {
+fn look_up(
+    shared: &Arc<Shared>,
+    id: Id,
+    kind: RecordKind,
+    len: usize,
+    held: &mut Held,
+) -> Result<LookUp> {
     held.pins.push(shared.pins.pin(id));
     let first = match shared.in_flight.claim(id) {
         Claim::Attached(entry) => {
@@ -178,7 +254,7 @@ fn look_up(shared: &Arc<Shared>, id: Id, len: usize, held: &mut Held) -> Result<
         }
         Claim::First(first) => first,
     };
-    let known = match shared.known(&id) {
+    let known = match shared.known(&id, kind) {
         Ok(known) => known,
         Err(error) => {
             first.fail(&error);
@@ -196,26 +272,23 @@ fn look_up(shared: &Arc<Shared>, id: Id, len: usize, held: &mut Held) -> Result<
     }
 }
 
+/// A record of new content, with its checksums. Made where the payload was just hashed: it is still in the cache.
+fn draft(shared: &Shared, kind: RecordKind, id: Id, payload: Bytes, digests: Digests) -> Draft {
+    let crc_block = shared.geometry.crc_block_bytes;
+    Draft::new(kind, DraftId::Content(id), payload, digests, crc_block)
+}
+
 /// Hands a new record to the log writer.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "the parts of one record, used once"
-)]
 fn queue(
-    shared: &Arc<Shared>,
+    shared: &Shared,
     first: First,
-    kind: RecordKind,
-    id: Id,
-    payload: Bytes,
-    digests: Digests,
-    grant: Option<Grant>,
+    draft: Draft,
+    grant: Option<Arc<Grant>>,
     held: &mut Held,
 ) -> Result<()> {
     shared.check_writable()?;
-    let crc_block = shared.geometry.crc_block_bytes;
-    let draft = Draft::new(kind, DraftId::Content(id), payload, digests, crc_block);
     let entry = first.into_entry();
-    if let Some(md5) = digests.md5 {
+    if let Some(md5) = draft.extension.digests.md5 {
         entry.set_md5(md5);
     }
     held.needs.push(Arc::clone(&entry));

@@ -25,7 +25,7 @@ use crate::log::{
 use crate::position::{Hlc, Incarnation, LogPoint, NodeId, Offset, SegmentNumber};
 use crate::secret::StoreKey;
 use crate::stats::Counters;
-use crate::sync::{Arc, Mutex, mpsc};
+use crate::sync::{Arc, Mutex, Semaphore, mpsc};
 use std::path::PathBuf;
 
 /// The file that says who this store is.
@@ -37,6 +37,12 @@ const SUPERBLOCK_READ_MAX: usize = 64 * 1024;
 
 /// With less memory than so many extents, a few large bodies would wait for each other.
 const MEMORY_EXTENTS_MIN: usize = 16;
+
+/// One part in this many of the memory keeps recent extents; the rest is for bodies on their way.
+const RECENT_SHARE: usize = 4;
+
+/// Bodies that may read again at once what they deferred: 4 MiB.
+const REREADS_MAX: usize = 4;
 
 /// Operations that one log queue may have in flight: two batches and a sync.
 const QUEUE_DEPTH: usize = 8;
@@ -83,14 +89,12 @@ pub(crate) fn open(parts: Parts, options: &Options) -> Result<OpenedStore> {
     let disk = Arc::clone(&parts.disk);
     let (mut superblock, key, created) = identify(&*disk, &parts, options)?;
     let node = superblock.node;
-    keep_spare_dir(&*disk)?;
+    empty_spare_dir(&*disk)?;
     let segments = Arc::new(Segments::default());
     let tail = find_log(&*disk, &segments, node)?;
     let previous = (superblock.incarnation, tail.end);
     superblock.incarnation = Incarnation(superblock.incarnation.0 + 1);
     write_superblock(&*disk, &superblock)?;
-
-    spare::clear(&*disk).map_err(|source| Error::io("clear", &spare_dir(), source))?;
 
     let counters = Arc::new(Counters::default());
     let indexes = open_indexes(&parts, options, &superblock, key, &segments, tail.end)?;
@@ -99,8 +103,6 @@ pub(crate) fn open(parts: Parts, options: &Options) -> Result<OpenedStore> {
         .queue(QUEUE_DEPTH)
         .map_err(|source| Error::io("start a queue for", &logs_dir(), source))?;
     let inbox = Arc::new(Inbox::new(queue.waker()));
-    // A quarter of the memory keeps recent extents; the rest is for bodies on their way.
-    let recent_bytes = options.memory_bytes / 4;
     let shared = Arc::new(Shared {
         disk: Arc::clone(&disk),
         clock: Arc::clone(&parts.clock),
@@ -112,10 +114,11 @@ pub(crate) fn open(parts: Parts, options: &Options) -> Result<OpenedStore> {
         inbox: Arc::clone(&inbox),
         in_flight: Arc::new(in_flight::InFlightMap::default()),
         pins: Arc::new(pins::Pins::default()),
-        recent: recent::Recent::new(recent_bytes),
-        budget: Budget::new(options.memory_bytes - recent_bytes),
+        recent: recent::Recent::new(options.memory_bytes / RECENT_SHARE),
+        budget: Budget::new(options.memory_bytes - options.memory_bytes / RECENT_SHARE),
         damaged: super::damaged::DamagedPlaces::default(),
         locks: key_locks::KeyLocks::default(),
+        rereads: Semaphore::new(REREADS_MAX),
         md5: Batcher::new(parts.compute.threads()),
         compute: parts.compute,
         lookup: parts.lookup,
@@ -147,11 +150,10 @@ pub(crate) fn open(parts: Parts, options: &Options) -> Result<OpenedStore> {
             hlc,
         },
     );
-    let applier = Applier::new(Arc::clone(&shared), receiver);
     Ok(OpenedStore {
-        shared,
         writer,
-        applier,
+        applier: Applier::new(Arc::clone(&shared), receiver),
+        shared,
         created,
     })
 }
@@ -317,9 +319,11 @@ fn write_superblock(disk: &dyn Disk, superblock: &Superblock) -> Result<()> {
 }
 
 /// Makes the folder in which segments are begun, if it is gone: it is empty most of the time, so a backup may leave it out.
-fn keep_spare_dir(disk: &dyn Disk) -> Result<()> {
-    let spare = spare_dir();
-    durable::create_dir(disk, &spare).map_err(|source| Error::io("create", &spare, source))
+/// What the last run left in it goes.
+fn empty_spare_dir(disk: &dyn Disk) -> Result<()> {
+    let dir = spare_dir();
+    durable::create_dir(disk, &dir).map_err(|source| Error::io("create", &dir, source))?;
+    spare::clear(disk).map_err(|source| Error::io("clear", &dir, source))
 }
 
 /// Where this node's log ends.

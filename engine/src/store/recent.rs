@@ -5,8 +5,10 @@
 //! second turn. What is not here is read from the file. What is here verified when it came in, and is verified again
 //! whenever it goes out.
 
-use crate::format::Extension;
+use crate::Place;
+use crate::format::{Digests, Extension, RecordKind};
 use crate::id::Id;
+use crate::index::hash::Location;
 use crate::sync::{Arc, Mutex};
 use bytes::Bytes;
 use std::collections::{HashMap, VecDeque};
@@ -21,6 +23,9 @@ const SECOND_TURNS_MAX: usize = 64;
 #[derive(Clone, Debug)]
 pub(crate) struct Kept {
     pub id: Id,
+    pub kind: RecordKind,
+    /// Where its record lies in the log.
+    pub place: Place,
     pub payload: Bytes,
     pub extension: Arc<Extension>,
 }
@@ -55,16 +60,12 @@ impl Recent {
     }
 
     /// Keeps an extent or manifest that was just made durable, or read and verified.
-    pub fn add(&self, id: Id, payload: Bytes, extension: Extension) {
-        let bytes = payload.len() + ENTRY_BYTES;
+    pub fn add(&self, kept: Kept) {
+        let id = kept.id;
+        let bytes = kept.payload.len() + ENTRY_BYTES;
         if bytes > self.limit {
             return;
         }
-        let kept = Kept {
-            id,
-            payload,
-            extension: Arc::new(extension),
-        };
         let mut state = self.state.lock();
         if let Some(entry) = state.map.get_mut(&id) {
             let before = entry.kept.payload.len() + ENTRY_BYTES;
@@ -93,6 +94,18 @@ impl Recent {
             state.bytes -= entry.kept.payload.len() + ENTRY_BYTES;
             state.order.retain(|other| other != id);
         }
+    }
+
+    /// What the record of an id is, if it is the one at `location`: the index is checked without a read of the disk.
+    pub fn at(&self, id: &Id, location: Location) -> Option<(RecordKind, Digests)> {
+        let state = self.state.lock();
+        let kept = &state.map.get(id)?.kept;
+        let place = Place {
+            node: location.node,
+            segment: location.segment,
+            offset: location.offset,
+        };
+        (kept.place == place).then_some((kept.kind, kept.extension.digests))
     }
 
     /// Bytes kept.
@@ -127,12 +140,21 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::Digests;
+    use crate::position::{NodeId, Offset, SegmentNumber};
 
     fn add(recent: &Recent, text: &str) {
         let payload = Bytes::copy_from_slice(text.as_bytes());
-        let extension = Extension::of(&payload, Digests::default(), 512);
-        recent.add(Id::of(&payload), payload, extension);
+        recent.add(Kept {
+            id: Id::of(&payload),
+            kind: RecordKind::Extent,
+            place: Place {
+                node: NodeId(1),
+                segment: SegmentNumber(1),
+                offset: Offset(64),
+            },
+            extension: Arc::new(Extension::of(&payload, Digests::default(), 512)),
+            payload,
+        });
     }
 
     fn has(recent: &Recent, text: &str) -> bool {
@@ -187,5 +209,22 @@ mod tests {
         assert!(recent.get(&Id::of(b"aaaa")).is_none());
         assert_eq!(recent.bytes(), 4 + ENTRY_BYTES);
         assert_eq!(recent.state.lock().order.len(), 1);
+    }
+
+    #[test]
+    fn vouches_for_the_place_of_its_own_record_only() {
+        let recent = Recent::new(10_000);
+        add(&recent, "aaaa");
+        let mut location = Location {
+            node: NodeId(1),
+            segment: SegmentNumber(1),
+            offset: Offset(64),
+            size_hint: Location::UNKNOWN_SIZE,
+        };
+        let id = Id::of(b"aaaa");
+        assert!(recent.at(&id, location).is_some());
+        assert!(recent.at(&Id::of(b"bbbb"), location).is_none());
+        location.offset = Offset(128);
+        assert!(recent.at(&id, location).is_none());
     }
 }

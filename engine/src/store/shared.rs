@@ -18,7 +18,7 @@ use crate::io::reactor::Reactor;
 use crate::log::{Draft, DraftId, Inbox, Item, Keep, Placed, Segments};
 use crate::position::{BucketId, LogPoint, NodeId};
 use crate::stats::Counters;
-use crate::sync::{Arc, Mutex, oneshot};
+use crate::sync::{Arc, Mutex, Semaphore, oneshot};
 use bytes::Bytes;
 
 /// Whether the store takes writes.
@@ -53,6 +53,8 @@ pub(crate) struct Shared {
     pub compute: Workers,
     /// The MD5s of what comes in.
     pub md5: Batcher,
+    /// Bodies that may read again what they deferred: each holds an extent that is in no budget.
+    pub rereads: Semaphore,
     /// Index lookups and header reads, which may wait for the disk.
     pub lookup: Workers,
     pub reactor: Reactor,
