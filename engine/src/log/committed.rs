@@ -26,7 +26,7 @@ pub(crate) struct CommittedRecord {
     /// Let go once the record is applied.
     pub keep: Vec<Keep>,
     /// Held until the record is applied: its payload is in memory that long.
-    pub _grant: Option<Arc<Grant>>,
+    pub _grant: Option<Grant>,
 }
 
 /// A batch that is durable, on its way to be applied and acknowledged.

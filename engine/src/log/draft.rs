@@ -90,7 +90,7 @@ pub(crate) struct Item {
     /// Told once the record is durable and applied, or that it never will be.
     pub done: Option<oneshot::Sender<Result<Placed>>>,
     /// The memory that the payload takes.
-    pub grant: Option<Arc<Grant>>,
+    pub grant: Option<Grant>,
     /// Whether it must be in one batch with the item behind it: a batch is recovered whole or not at all.
     pub joined: bool,
     /// What must stay until the record is applied or has failed, also if whoever asked for it has gone.

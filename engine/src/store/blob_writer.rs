@@ -305,18 +305,19 @@ impl BlobWriter {
         };
         let mut hashed = job.await.unwrap_or(Err(Error::Closed))?;
         self.md5 = Some(hashed.md5);
+        self.extents.push(hashed.extent);
         match hashed.taken {
             Taken::Yes => self.taken += 1,
             Taken::Deferred => {}
-            Taken::Behind(payload, grant) => {
+            Taken::Behind => {
+                // It can be read once its record is durable, for which nobody needs memory.
+                for need in &hashed.held.needs {
+                    need.over().await;
+                    need.failure().map_or(Ok(()), Err)?;
+                }
                 self.catch_up().await?;
-                let md5 = self.md5.take().ok_or(Error::Closed)?;
-                self.md5 = Some(md5_of(&self.shared, md5, payload).await?);
-                drop(grant);
-                self.taken += 1;
             }
         }
-        self.extents.push(hashed.extent);
         self.held.pins.append(&mut hashed.held.pins);
         self.held.needs.append(&mut hashed.held.needs);
         // What is durable already needs no waiting: a long body would gather one entry an extent.

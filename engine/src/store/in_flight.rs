@@ -79,10 +79,20 @@ impl InFlight {
         if canary::is(Canary::NameBeforeBytes) {
             return;
         }
+        self.until(|state| state != CHECKING).await;
+    }
+
+    /// Waits until its record is durable and in the index, or never will be.
+    pub async fn over(&self) {
+        self.until(|state| state == DURABLE || state == FAILED)
+            .await;
+    }
+
+    async fn until(&self, is: impl Fn(u8) -> bool) {
         loop {
             let mut notified = std::pin::pin!(self.changed.notified());
             notified.as_mut().enable();
-            if self.state.load(Ordering::SeqCst) != CHECKING {
+            if is(self.state.load(Ordering::SeqCst)) {
                 return;
             }
             notified.await;

@@ -29,8 +29,9 @@ pub(crate) enum Taken {
     Yes,
     /// It has neither this extent nor those before it: the store knows them all.
     Deferred,
-    /// This is the first that the store did not know, so those before it must be hashed now, and then this.
-    Behind(Bytes, Option<Arc<Grant>>),
+    /// This is the first that the store did not know, so those before it must be hashed now, and then this. Its bytes are
+    /// not kept: their memory must come back when their record is durable, whatever this body waits for.
+    Behind,
 }
 
 /// What is to be done with the MD5 of a body as an extent of it comes.
@@ -82,8 +83,7 @@ pub(crate) fn ingest_extent(
         md5,
         plan,
     } = piece;
-    let grant = grant.map(Arc::new);
-    let stored = store_extent(shared, payload.clone(), offset, grant.clone());
+    let stored = store_extent(shared, payload.clone(), offset, grant);
     let (extent, known, held) = match stored {
         Ok(stored) => stored,
         Err(error) => {
@@ -93,7 +93,7 @@ pub(crate) fn ingest_extent(
     };
     let taken = match plan {
         Plan::First | Plan::Next if known => Taken::Deferred,
-        Plan::Next => Taken::Behind(payload, grant),
+        Plan::Next => Taken::Behind,
         Plan::First | Plan::Hash => {
             return shared.md5.add(md5, payload, move |md5| {
                 let taken = Taken::Yes;
@@ -119,7 +119,7 @@ fn store_extent(
     shared: &Arc<Shared>,
     payload: Bytes,
     offset: u64,
-    grant: Option<Arc<Grant>>,
+    grant: Option<Grant>,
 ) -> Result<(ManifestExtent, bool, Held)> {
     let len = u32::try_from(payload.len()).expect("an extent is at most 1 MiB");
     let mut hasher = blake3::Hasher::new();
@@ -199,7 +199,6 @@ fn ingest_new(
     sender: oneshot::Sender<Result<Single>>,
 ) {
     let job = Arc::clone(shared);
-    let grant = grant.map(Arc::new);
     let kind = RecordKind::Extent;
     let mut draft = draft(shared, kind, id, payload.clone(), Digests::default());
     shared.md5.add(Md5::default(), payload, move |md5| {
@@ -283,7 +282,7 @@ fn queue(
     shared: &Shared,
     first: First,
     draft: Draft,
-    grant: Option<Arc<Grant>>,
+    grant: Option<Grant>,
     held: &mut Held,
 ) -> Result<()> {
     shared.check_writable()?;
