@@ -14,6 +14,15 @@ impl AlignedBuf {
     /// Suits every logical block size that Linux reports for O_DIRECT on common devices.
     pub const ALIGNMENT: usize = 4096;
 
+    /// No bytes, and no memory.
+    pub const fn empty() -> Self {
+        Self {
+            storage: Vec::new(),
+            start: 0,
+            len: 0,
+        }
+    }
+
     /// `len` zero bytes.
     pub fn zeroed(len: usize) -> Self {
         let storage = vec![0; len + Self::ALIGNMENT];

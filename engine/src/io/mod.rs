@@ -34,6 +34,7 @@ pub mod lock;
 mod path;
 pub mod probe;
 pub mod reactor;
+mod read_buffers;
 mod real;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
@@ -43,6 +44,7 @@ pub mod uring;
 
 pub use buf::AlignedBuf;
 pub use path::DiskPath;
+pub use read_buffers::ReadBuf;
 
 /// How [`Disk::open`] opens a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -7,39 +7,16 @@
 //!
 //! In stepped runs ([`Reactor::inline`]) there is no thread: each read blocks its caller.
 
+use super::read_buffers::{ReadBuf, ReadBuffers};
 use super::{AlignedBuf, Completion, Disk, File, Queue, Wake};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Arc, Mutex, OwnedSemaphorePermit, Semaphore, oneshot, thread};
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
-use std::ops::{Deref, Range};
 
 /// Reads accepted for each place in the queue: enough that the queue never runs dry between two waits.
 const QUEUED_PER_DEPTH: usize = 4;
-
-/// Bytes that were read: a view of an aligned buffer, without a copy.
-#[derive(Debug)]
-pub struct ReadBuf {
-    buf: AlignedBuf,
-    view: Range<usize>,
-}
-
-impl Deref for ReadBuf {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        self.buf
-            .get(self.view.clone())
-            .expect("the view lies in the buffer")
-    }
-}
-
-impl AsRef<[u8]> for ReadBuf {
-    fn as_ref(&self) -> &[u8] {
-        self
-    }
-}
 
 /// A range of a file, and the aligned range around it that can be read.
 #[derive(Clone, Copy)]
@@ -67,10 +44,10 @@ impl Aligned {
     }
 
     /// The wanted bytes of what was read: short where the file ended.
-    fn view(self, buf: AlignedBuf, read: usize) -> ReadBuf {
+    fn view(self, buf: AlignedBuf, read: usize, home: &Arc<ReadBuffers>) -> ReadBuf {
         let end = read.min(self.before + self.wanted);
         let view = self.before.min(end)..end;
-        ReadBuf { buf, view }
+        ReadBuf::new(buf, view, Arc::clone(home))
     }
 }
 
@@ -106,6 +83,7 @@ struct Worker {
 pub struct Reactor {
     /// `None` reads on the caller's thread.
     worker: Option<Worker>,
+    buffers: Arc<ReadBuffers>,
     cached: AtomicU64,
     cold: AtomicU64,
 }
@@ -130,15 +108,17 @@ impl Reactor {
                 waker,
                 thread: Mutex::new(Some(thread)),
             }),
+            buffers: Arc::default(),
             cached: AtomicU64::new(0),
             cold: AtomicU64::new(0),
         })
     }
 
     /// A reactor that reads on the caller's thread, for stepped runs.
-    pub const fn inline() -> Self {
+    pub fn inline() -> Self {
         Self {
             worker: None,
+            buffers: Arc::default(),
             cached: AtomicU64::new(0),
             cold: AtomicU64::new(0),
         }
@@ -156,10 +136,10 @@ impl Reactor {
     /// the page cache: what surrounds the range is read with it.
     pub async fn read(&self, file: &Arc<dyn File>, offset: u64, len: usize) -> io::Result<ReadBuf> {
         let range = Aligned::around(offset, len, file.alignment())?;
-        let mut buf = AlignedBuf::zeroed(range.len);
+        let mut buf = self.buffers.take(range.len);
         if let Some(read) = read_cached(file.as_ref(), &mut buf, range.offset)? {
             self.cached.fetch_add(1, Ordering::Relaxed);
-            return Ok(range.view(buf, read));
+            return Ok(range.view(buf, read, &self.buffers));
         }
         self.cold.fetch_add(1, Ordering::Relaxed);
         let (buf, read) = match &self.worker {
@@ -169,7 +149,7 @@ impl Reactor {
             }
             Some(worker) => worker.read(file, range.offset, buf).await?,
         };
-        Ok(range.view(buf, read))
+        Ok(range.view(buf, read, &self.buffers))
     }
 
     /// Reads `len` bytes at `offset` if the page cache has all of them.
@@ -182,12 +162,13 @@ impl Reactor {
         if file.alignment() != 1 {
             return Ok(None);
         }
-        let mut buf = vec![0; len];
+        let mut buf = self.buffers.take(len);
         if read_cached(file.as_ref(), &mut buf, offset)? != Some(len) {
             return Ok(None);
         }
         self.cached.fetch_add(1, Ordering::Relaxed);
-        Ok(Some(buf.into()))
+        let read = ReadBuf::new(buf, 0..len, Arc::clone(&self.buffers));
+        Ok(Some(Bytes::from_owner(read)))
     }
 
     /// Stops the thread after what is in flight; later reads, and those not yet begun, fail. Called by dropping, too.

@@ -113,12 +113,26 @@ impl Campaign {
         match failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
             None => Ok(()),
             Some((seed, failure)) => Err(Failure(format!(
-                "{} fails with seed {seed}: {}\n  repeat: MORAINE_SEED={seed} cargo test -p moraine-engine \
+                "{} fails with seed {seed}: {}\n  repeat: {}MORAINE_SEED={seed} cargo test -p moraine-engine \
                  --features sim,canary --test bars {} -- --nocapture",
-                self.name, failure.0, self.name
+                self.name,
+                failure.0,
+                also_set(),
+                self.name
             ))),
         }
     }
+}
+
+/// The other variables that decide what a number means, where they are set.
+fn also_set() -> String {
+    let names = [
+        "MORAINE_SEED_BASE",
+        "MORAINE_TEST_SCALE",
+        "MORAINE_EXHAUSTIVE",
+    ];
+    let set = |name| std::env::var(name).map(|value| format!("{name}={value} "));
+    names.into_iter().flat_map(set).collect()
 }
 
 /// A number from the environment.

@@ -41,7 +41,7 @@ const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "growth",
-        what: "PUT, GET, LIST, starts, memory and disk at 10 thousand, a million and 10 million names (about 20 minutes, 12 GB)",
+        what: "PUT, GET, LIST, starts, memory and disk at 10 thousand, a million and 10 million names (each filled for at most 15 minutes; up to 12 GB)",
         command: || run::cargo(&GROWTH),
     },
     Scenario {

@@ -120,6 +120,10 @@ impl Kind {
 
 /// All kinds and `fio`, in turns.
 pub fn run(folder: &Path, rounds: usize) {
+    if !fio::is_here() {
+        println!("append: left out, since it is measured beside fio, which is not installed");
+        return;
+    }
     let file = folder.join("fio");
     let mut kinds = [
         Kind::new("append within prepared", SEGMENT_MIB, WITHIN_MIB, true),

@@ -3,6 +3,11 @@
 use std::path::Path;
 use std::process::Command;
 
+/// Whether it is installed.
+pub fn is_here() -> bool {
+    Command::new("fio").arg("--version").output().is_ok()
+}
+
 /// Writes `mib` once through, into `file`, which was written before; MiB a second. With `synced`, the sync at the end counts.
 pub fn sequential(file: &Path, mib: u64, synced: bool) -> f64 {
     let output = Command::new("fio")
