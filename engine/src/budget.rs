@@ -47,10 +47,10 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// Granted bytes; dropping it gives them back.
+/// Granted bytes; dropping it gives them back, once every [share](Grant::shared) of it is dropped.
 #[derive(Debug)]
 pub(crate) struct Grant {
-    permit: OwnedSemaphorePermit,
+    permit: Arc<OwnedSemaphorePermit>,
     unused: usize,
 }
 
@@ -120,12 +120,14 @@ impl Budget {
         let more = permit.num_permits();
         match grant {
             Some(grant) => {
-                grant.permit.merge(permit);
+                Arc::get_mut(&mut grant.permit)
+                    .expect("a grant is shared when it grows no more")
+                    .merge(permit);
                 grant.unused += more;
             }
             None => {
                 *grant = Some(Grant {
-                    permit,
+                    permit: Arc::new(permit),
                     unused: more,
                 });
             }
@@ -151,6 +153,7 @@ impl Budget {
         let ask = u32::try_from(bytes.max(1).next_multiple_of(QUANTUM_BYTES)).ok()?;
         let permit = Arc::clone(semaphore).try_acquire_many_owned(ask).ok()?;
         let unused = permit.num_permits();
+        let permit = Arc::new(permit);
         Some(Grant { permit, unused })
     }
 
@@ -163,6 +166,14 @@ impl Budget {
 }
 
 impl Grant {
+    /// The same bytes, for somebody else who keeps them: they are given back when both let go.
+    pub fn shared(&self) -> Self {
+        Self {
+            permit: Arc::clone(&self.permit),
+            unused: 0,
+        }
+    }
+
     /// Counts `bytes` of it as used.
     pub fn use_up(&mut self, bytes: usize) {
         assert!(

@@ -6,7 +6,7 @@
 use super::assemble::bytes_of;
 use super::in_flight::InFlight;
 use super::ingest::{
-    Hashed, Piece, Plan, Single, Taken, ingest_extent, ingest_single, known_manifest,
+    Hashed, Piece, Plan, Single, Taken, granted, ingest_extent, ingest_single, known_manifest,
 };
 use super::pins::Pin;
 use super::shared::Shared;
@@ -25,6 +25,10 @@ const FIRST_STEP_BYTES: usize = 16 * 1024;
 /// Bytes of a body that may be read again for its MD5, once it turns out that the store did not know all of it: 0.1 s of
 /// hashing.
 const DEFERRED_BYTES_MAX: u64 = 64 << 20;
+
+/// Room that a payload may hold beyond its bytes and a quarter of them. It stays in memory with the payload, where only the
+/// bytes are counted.
+const SPARE_BYTES: usize = 4 * 1024;
 
 /// A body on its way in.
 pub struct BlobWriter {
@@ -200,7 +204,7 @@ impl BlobWriter {
 
     /// A body of one extent: BLAKE3 is asked first, MD5 is computed only if the store does not know it already.
     async fn finish_single(mut self) -> Result<StagedBlob> {
-        let payload = self.gathering.split().freeze();
+        let payload = frozen(std::mem::take(&mut self.gathering));
         let grant = self.grant.take();
         let (id, md5, held) = stage_single(&self.shared, payload, grant).await?;
         finish_staged(StagedBlob {
@@ -277,7 +281,7 @@ impl BlobWriter {
     async fn dispatch(&mut self) -> Result<()> {
         self.collect().await?;
         let plan = self.plan(self.gathering.len()).await?;
-        let payload = self.gathering.split().freeze();
+        let payload = frozen(std::mem::take(&mut self.gathering));
         let base = match self.kind {
             Kind::Blob => 0,
             Kind::Part { base } => base,
@@ -336,6 +340,16 @@ impl BlobWriter {
     }
 }
 
+/// What was gathered, in an allocation of its size: a body of unknown length was given room for a whole extent.
+fn frozen(gathered: BytesMut) -> Bytes {
+    let len = gathered.len();
+    if gathered.capacity() > len + len / 4 + SPARE_BYTES {
+        Bytes::copy_from_slice(&gathered)
+    } else {
+        gathered.freeze()
+    }
+}
+
 /// A body that went wrong on its way cannot be ended.
 const fn not_whole() -> Error {
     Error::Invalid {
@@ -374,9 +388,11 @@ pub(crate) async fn stage_single(
             entry.decided().await;
             let md5 = match entry.md5() {
                 Some(md5) => md5,
-                None => md5_of(shared, Md5::default(), payload).await?.finish(),
+                None => {
+                    let payload = granted(payload, grant);
+                    md5_of(shared, Md5::default(), payload).await?.finish()
+                }
             };
-            drop(grant);
             Ok((id, md5, held))
         }
     }
@@ -478,5 +494,39 @@ mod tests {
             }
             assert_eq!(md5s.first(), md5s.last());
         });
+    }
+    #[test]
+    fn a_body_of_unknown_length_keeps_no_room_for_more() {
+        let dir = TestDir::new("room");
+        let store = Store::open(dir.path(), Options::default()).unwrap();
+        block_on(async {
+            for len in [17 * 1024, 100, 700_000, 1 << 20] {
+                let mut writer = store.blob_writer(None);
+                for chunk in vec![7; len].chunks(10_000) {
+                    let chunk = Bytes::copy_from_slice(chunk);
+                    writer.write(chunk).await.unwrap();
+                }
+                let payload = frozen(std::mem::take(&mut writer.gathering));
+                assert_eq!(payload, vec![7; len]);
+                let room = payload.try_into_mut().unwrap().capacity();
+                assert!(room <= len + len / 4 + SPARE_BYTES, "{room} for {len}");
+            }
+        });
+    }
+
+    #[test]
+    fn the_md5_of_a_parts_content_is_not_that_of_its_manifest() {
+        let dir = TestDir::new("part-md5");
+        let store = Store::open(dir.path(), Options::default()).unwrap();
+        let extents = vec![ManifestExtent {
+            id: Id::of(b"abc"),
+            chaining: [0; 32],
+            len: 3,
+        }];
+        let part = Kind::Part { base: 0 };
+        let md5 = Some([7; 16]);
+        let (_, held) = stage_manifest(&store.shared, part, 3, extents, md5).unwrap();
+        assert_eq!(held.needs.len(), 1);
+        assert!(held.needs.iter().all(|need| need.md5().is_none()));
     }
 }

@@ -3,6 +3,7 @@
 
 use super::blob_writer::Held;
 use super::in_flight::{Claim, First, InFlight};
+use super::read::counted;
 use super::shared::Shared;
 use crate::budget::Grant;
 use crate::digest::Md5;
@@ -83,6 +84,8 @@ pub(crate) fn ingest_extent(
         md5,
         plan,
     } = piece;
+    // The log lets go of the bytes when they are applied, and the MD5 when it has them: one may be long before the other.
+    let granted_md5 = grant.as_ref().map(Grant::shared);
     let stored = store_extent(shared, payload.clone(), offset, grant);
     let (extent, known, held) = match stored {
         Ok(stored) => stored,
@@ -95,6 +98,7 @@ pub(crate) fn ingest_extent(
         Plan::First | Plan::Next if known => Taken::Deferred,
         Plan::Next => Taken::Behind,
         Plan::First | Plan::Hash => {
+            let payload = granted(payload, granted_md5);
             return shared.md5.add(md5, payload, move |md5| {
                 let taken = Taken::Yes;
                 let _ = sender.send(Ok(Hashed {
@@ -147,6 +151,14 @@ fn store_extent(
     Ok((ManifestExtent { id, chaining, len }, known, held))
 }
 
+/// Bytes that keep their grant, if they have one.
+pub(crate) fn granted(payload: Bytes, grant: Option<Grant>) -> Bytes {
+    match grant {
+        Some(grant) => counted(payload, grant),
+        None => payload,
+    }
+}
+
 /// Pins a manifest, and the MD5 of the content that it lists if the store knows both.
 pub(crate) fn known_manifest(shared: &Shared, id: Id, held: &mut Held) -> Result<Option<[u8; 16]>> {
     held.pins.push(shared.pins.pin(id));
@@ -170,6 +182,7 @@ pub(crate) fn ingest_single(
             return ingest_new(shared, first, id, payload, grant, held, sender);
         }
         Ok(LookUp::Known(Digests { md5: None, .. })) => {
+            let payload = granted(payload, grant);
             return shared.md5.add(Md5::default(), payload, move |md5| {
                 let md5 = md5.finish();
                 let _ = sender.send(Ok(Single::Done { id, md5, held }));
@@ -287,7 +300,10 @@ fn queue(
 ) -> Result<()> {
     shared.check_writable()?;
     let entry = first.into_entry();
-    if let Some(md5) = draft.extension.digests.md5 {
+    // That of a manifest is its object's or part's: who comes with the bytes of the manifest itself has another.
+    if draft.kind == RecordKind::Extent
+        && let Some(md5) = draft.extension.digests.md5
+    {
         entry.set_md5(md5);
     }
     held.needs.push(Arc::clone(&entry));
@@ -300,4 +316,53 @@ fn queue(
 /// An error for content that must be there and is not.
 pub(crate) fn missing(id: Id) -> Error {
     Error::Missing { id }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::budget::Share;
+    use crate::io::test_dir::TestDir;
+    use crate::store::{Options, Store};
+    use crate::sync::{mpsc, thread};
+    use pollster::block_on;
+
+    #[test]
+    fn bytes_that_wait_for_their_md5_are_counted() {
+        let dir = TestDir::new("md5-grants");
+        let store = Store::open(dir.path(), Options::default()).unwrap();
+        let shared = &store.shared;
+        let payload = Bytes::from(vec![7; 100_000]);
+        for known in [false, true] {
+            // Somebody hashes, and does not get on.
+            let (begun, is_begun) = mpsc::channel();
+            let (go_on, may_go_on) = mpsc::channel::<()>();
+            let batcher = shared.md5.clone();
+            let driver = thread::spawn(move || {
+                batcher.add(Md5::default(), Bytes::from(vec![1; 10_000]), move |_| {
+                    begun.send(()).unwrap();
+                    may_go_on.recv().unwrap();
+                });
+            });
+            is_begun.recv().unwrap();
+            let grant = block_on(shared.budget.take(Share::Large, payload.len()));
+            let piece = Piece {
+                payload: payload.clone(),
+                offset: 0,
+                grant: Some(grant),
+                md5: Md5::default(),
+                plan: Plan::Hash,
+            };
+            let (sender, answer) = oneshot::channel();
+            ingest_extent(shared, piece, sender);
+            // What comes later is applied later.
+            block_on(store.create_tenant(if known { "b" } else { "a" })).unwrap();
+            assert_eq!(shared.in_flight.len(), 0, "applied");
+            assert!(shared.budget.used() >= payload.len(), "known: {known}");
+            go_on.send(()).unwrap();
+            driver.join().unwrap();
+            assert!(block_on(answer).unwrap().is_ok());
+            assert_eq!(shared.budget.used(), 0, "known: {known}");
+        }
+    }
 }
