@@ -6,7 +6,8 @@
 //!
 //! Invariants:
 //! - A large body keeps a small one waiting for one slice, not for all of it.
-//! - No more waits than bodies hold of the memory budget: each is queued with its payload.
+//! - No more waits than the memory budget allows: a payload that was granted memory is queued together with its grant (see
+//!   `ingest`), and hashing waits for nobody's memory.
 //! - A body's `then` is called exactly once, or dropped if a bug ends its driver: whoever waits for it learns that.
 
 use super::lanes::{LANES_MAX, Width};
@@ -22,6 +23,8 @@ const SLICE_BYTES: usize = 64 * 1024;
 const ALONE_BYTES: usize = 4 * 1024;
 /// How often others go first before one slice, at most.
 const TURNS_MAX: usize = 16;
+/// After as many of these turns as brought no body, the slice begins: what others do may take long.
+const VAIN_TURNS_MAX: usize = 2;
 
 thread_local! {
     /// Whether this thread drives: it then lets others go first, and what they bring is for the set that it gathers.
@@ -131,17 +134,22 @@ impl Driver<'_> {
 
     /// Lets others go first, as long as that brings bodies and there is room for them.
     fn gather(&self) {
+        let mut vain = 0;
         for _ in 0..TURNS_MAX {
             let before = self.batcher.waiting();
             if self.lanes.len() + before >= self.batcher.width.lanes {
                 return;
             }
             // Jobs of the pool first, which may be bodies to be looked at, then the threads that bring them.
-            if rayon::yield_now() == Some(rayon::Yield::Executed) {
+            let executed = rayon::yield_now() == Some(rayon::Yield::Executed);
+            if !executed {
+                thread::yield_now();
+            }
+            if self.batcher.waiting() > before {
                 continue;
             }
-            thread::yield_now();
-            if self.batcher.waiting() == before {
+            vain += 1;
+            if !executed || vain == VAIN_TURNS_MAX {
                 return;
             }
         }
