@@ -79,7 +79,8 @@ pub enum Error {
         /// Bytes that could not be allocated.
         need: u64,
     },
-    /// The process, or the system, has no file descriptor left. It passes; nothing was changed.
+    /// The process, or the system, has no file descriptor left. It passes; nothing that was acknowledged
+    /// is touched, and what was refused has no effect.
     #[error("no file descriptor is left to {op} {path}: raise the limit of open files")]
     NoDescriptor {
         /// What was to be done, as a verb.
@@ -301,7 +302,7 @@ impl Error {
 }
 
 /// Whether a call failed only because no descriptor was left, of the process's or of the system's.
-fn is_without_descriptor(source: &io::Error) -> bool {
+pub(crate) fn is_without_descriptor(source: &io::Error) -> bool {
     use rustix::io::Errno;
     let code = source.raw_os_error().map(Errno::from_raw_os_error);
     matches!(code, Some(Errno::MFILE | Errno::NFILE))

@@ -28,17 +28,37 @@ impl ActiveSegment {
     /// Makes the segment that `header` describes, of the spare if there is one, and moves it into the log, durably.
     ///
     /// # Errors
-    /// [`Error::NoSpace`] if its space cannot be allocated: nothing has changed then. Anything else is a failed write.
-    pub fn create(disk: &dyn Disk, header: &SegmentHeader, spare: bool) -> Result<Self> {
+    /// [`Error::NoSpace`] if there is no room for it, or for its header: the log has not changed then.
+    /// [`Error::NoDescriptor`] if none was left: the log has not changed, or ends in a segment without a batch, which the
+    /// next call replaces. Anything else is a failed write.
+    pub fn create(
+        disk: &dyn Disk,
+        header: &SegmentHeader,
+        spare: Option<Arc<dyn File>>,
+    ) -> Result<Self> {
         let path = log_dir(header.node).join(&segment_name(header.segment));
-        let (temporary, file) = blank(disk, header, spare)?;
+        let (temporary, file) = match spare {
+            Some(file) => (spare::path(), file),
+            None => blank(disk, header)?,
+        };
         let encoded = header.encode();
         let mut buf = AlignedBuf::zeroed(encoded.len());
         buf.copy_from_slice(&encoded);
-        file.write_at(&buf, 0)
-            .map_err(|source| Error::io("write", &temporary, source))?;
-        file.sync_data()
-            .map_err(|source| Error::io("sync", &temporary, source))?;
+        // It is not in the log yet: where a full disk shows only now, the file goes, and nothing has changed.
+        let failed = |op| {
+            let (need, temporary) = (header.geometry.segment_bytes, &temporary);
+            move |source| {
+                if !is_full(&source) {
+                    return Error::io(op, temporary, source);
+                }
+                if let Err(error) = disk.remove(temporary) {
+                    tracing::warn!(%error, "a segment without room cannot be removed; the next start tries again");
+                }
+                Error::NoSpace { need }
+            }
+        };
+        file.write_at(&buf, 0).map_err(failed("write"))?;
+        file.sync_data().map_err(failed("sync"))?;
         durable::publish(disk, &temporary, &path)
             .map_err(|source| Error::io("rename", &path, source))?;
         Ok(Self {
@@ -66,17 +86,10 @@ impl ActiveSegment {
     }
 }
 
-/// The file that is to become the segment, with its space: the spare, or a new one.
-fn blank(
-    disk: &dyn Disk,
-    header: &SegmentHeader,
-    spare: bool,
-) -> Result<(DiskPath, Arc<dyn File>)> {
+/// A new file that is to become the segment, with its space.
+fn blank(disk: &dyn Disk, header: &SegmentHeader) -> Result<(DiskPath, Arc<dyn File>)> {
     let spare_error = |op| move |source| Error::io(op, &spare_dir(), source);
     let need = header.geometry.segment_bytes;
-    if spare && let Some(file) = spare::take(disk, need).map_err(spare_error("look into"))? {
-        return Ok((spare::path(), file));
-    }
     let temporary = spare_dir().join(&segment_name(header.segment));
     if disk.exists(&temporary).map_err(spare_error("look into"))? {
         disk.remove(&temporary).map_err(spare_error("clear"))?;

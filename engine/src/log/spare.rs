@@ -12,6 +12,7 @@
 
 use super::spare_dir;
 use crate::durable;
+use crate::error::is_without_descriptor;
 use crate::io::{Disk, DiskPath, File, OpenMode};
 use crate::sync::Arc;
 use std::io;
@@ -65,12 +66,14 @@ pub(super) fn make(disk: &dyn Disk, len: u64) -> io::Result<()> {
     finish(disk)
 }
 
-/// The finished spare, to become a segment of `len` bytes. One that cannot be used is removed.
+/// The finished spare, to become a segment of `len` bytes. One that cannot be used is removed; one for which no descriptor
+/// is left stays, and the error is returned.
 pub(super) fn take(disk: &dyn Disk, len: u64) -> io::Result<Option<Arc<dyn File>>> {
     let opened = disk.open(&path(), OpenMode::WriteDirect);
     match opened.and_then(|file| Ok((file.len()? == len).then_some(file))) {
         Ok(Some(file)) => return Ok(Some(file)),
         Ok(None) => tracing::warn!("the spare segment has another length; it is removed"),
+        Err(error) if is_without_descriptor(&error) => return Err(error),
         Err(error) => tracing::warn!(%error, "the spare segment cannot be used; it is removed"),
     }
     remove(disk, &path())?;

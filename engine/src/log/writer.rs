@@ -85,8 +85,11 @@ pub(crate) struct Writer {
     to_attest: LogPoint,
     hlc: Hlc,
     buffers: Buffers,
-    /// What is prepared for the next segment, and at which end of a batch the room on the disk was last looked at.
+    /// What is prepared for the next segment.
     spare: Spare,
+    /// Whether an operation of this or an earlier preparation is on its way.
+    spare_busy: bool,
+    /// At which end of a batch the room on the disk was last looked at.
     looked: u64,
     next_token: u64,
     /// The token of the first batch in flight.
@@ -139,6 +142,7 @@ impl Writer {
             hlc,
             buffers: Buffers::default(),
             spare: Spare::default(),
+            spare_busy: false,
             looked: 0,
             next_token: 1,
             first_token: 1,
@@ -197,7 +201,8 @@ impl Writer {
             match self.submit_batch() {
                 Ok(true) => done = true,
                 Ok(false) => break,
-                // No segment was begun, so nothing was written: what waits is refused, and the next may find room.
+                // No record was written: what waits is refused, and the next may find room. A segment may have come into
+                // the log, empty; the next one, of the same number, takes its place.
                 Err(error @ (Error::NoSpace { .. } | Error::NoDescriptor { .. })) => {
                     self.waiting.drain(..).for_each(|item| item.fail(&error));
                     done = true;
@@ -289,7 +294,7 @@ impl Writer {
         self.inbox.close(&Error::Closed);
     }
 
-    /// Lays out and submits one batch; `false` if it must wait for the batches in flight.
+    /// Lays out and submits one batch; `false` if it must wait for the batches in flight, or for a spare to be given back.
     fn submit_batch(&mut self) -> Result<bool> {
         self.refuse_broken_needs();
         if self.waiting.is_empty() {
@@ -303,7 +308,9 @@ impl Writer {
             if !self.batches.is_empty() {
                 return Ok(false);
             }
-            self.roll()?;
+            if !self.roll()? {
+                return Ok(false);
+            }
             count = self.active.as_ref().map_or(0, |active| {
                 fitting(&self.waiting, &geometry, active.end, &active.footer, true)
             });

@@ -123,3 +123,75 @@ fn no_failure_while_it_is_made_or_used_hurts_the_log() {
         }
     }
 }
+
+/// What lies on the disk.
+fn used(world: &World) -> u64 {
+    let files = world.disk().files();
+    files
+        .iter()
+        .map(|path| world.disk().read_file(path).map_or(0, |bytes| bytes.len()) as u64)
+        .sum()
+}
+
+/// A store whose last segment is sealed, with a spare for the next one.
+fn ready() -> World {
+    let mut world = begun();
+    world.run(&[Op::Prepare, Op::Seal]).unwrap();
+    assert!(has_spare(&world));
+    world.faults = true;
+    world
+}
+
+#[test]
+fn it_makes_room_for_a_segment_that_is_allocated() {
+    let segment = options(SEED).geometry.segment_bytes;
+    for (room, fits) in [(segment / 2, true), (4096, false)] {
+        let mut world = ready();
+        let before = segments(&world);
+        world.disk().set_capacity(used(&world) + room);
+        world.step(&put(1)).unwrap();
+        assert!(!has_spare(&world) && world.is_writable());
+        assert_eq!(segments(&world) - before, usize::from(fits));
+        world.disk().set_capacity(64 << 20);
+        world.faults = false;
+        probe(&mut world).unwrap();
+        world.check().unwrap();
+    }
+}
+
+#[test]
+fn whatever_fails_while_it_is_used_no_acknowledged_byte_is_lost() {
+    let calls = {
+        let mut world = ready();
+        let before = world.disk().call_count();
+        world.step(&put(1)).unwrap();
+        world.disk().call_count() - before
+    };
+    for kind in [FaultKind::Eio, FaultKind::Enospc, FaultKind::Emfile] {
+        let mut refused = 0;
+        let mut poisoned = 0;
+        for nth in 1..=calls {
+            let mut world = ready();
+            world.refusals = 0;
+            world.disk().fail_nth(nth, kind, Repeat::Once);
+            world.step(&put(1)).unwrap();
+            assert!(!world.disk().has_pending_faults(), "call {nth}");
+            world.faults = false;
+            if world.is_writable() {
+                refused += u32::from(world.refusals > 0);
+            } else {
+                poisoned += 1;
+                world.sim.kill();
+                world.reopen().unwrap();
+            }
+            probe(&mut world).unwrap();
+            world.check().unwrap();
+        }
+        println!("{kind:?}: {refused} refused, {poisoned} poisoned, of {calls}");
+        assert!(
+            poisoned > 0,
+            "{kind:?}: a batch that is not written poisons"
+        );
+        assert_eq!(refused > 0, !matches!(kind, FaultKind::Eio), "{kind:?}");
+    }
+}

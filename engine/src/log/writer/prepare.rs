@@ -2,6 +2,9 @@
 //! batches, so that a request that comes meanwhile waits for one chunk at most.
 //!
 //! A failure here is none of the log's: the spare is given up until the next segment, and nothing is poisoned.
+//!
+//! One operation is outstanding at most, of whichever preparation: while it is (`spare_busy`), no step is taken and none is
+//! begun anew. So a completion is never taken for that of a later preparation, whose sync could then overtake its zeros.
 
 use super::{SPARE_TOKEN, Writer};
 use crate::io::{AlignedBuf, File};
@@ -29,12 +32,8 @@ pub(super) enum Spare {
     /// Nothing yet.
     #[default]
     None,
-    /// Zeros up to `written` are in the file, or on their way (`busy`).
-    Making {
-        file: Arc<dyn File>,
-        written: u64,
-        busy: bool,
-    },
+    /// Zeros up to `written` are in the file, or on their way.
+    Making { file: Arc<dyn File>, written: u64 },
     /// All zeros are written, and a sync is on its way.
     Syncing,
     /// It lies ready.
@@ -48,8 +47,9 @@ impl Writer {
     pub(super) fn should_prepare(&self) -> bool {
         let used = self.active.as_ref().map_or(0, |active| active.end);
         match self.spare {
+            _ if self.spare_busy => false,
             Spare::None => used >= self.config.geometry.segment_bytes / USED_SHARE,
-            Spare::Making { busy, .. } => !busy,
+            Spare::Making { .. } => true,
             Spare::Syncing | Spare::Ready | Spare::GivenUp => false,
         }
     }
@@ -62,7 +62,8 @@ impl Writer {
 
     /// The next step of the preparation, if the writer has begun a segment; `false` if there is none to be taken now.
     pub fn prepare(&mut self) -> bool {
-        if self.poison.is_some() || !self.is_idle() || self.active.is_none() {
+        let busy = self.spare_busy || !self.is_idle();
+        if self.poison.is_some() || busy || self.active.is_none() {
             return false;
         }
         match &self.spare {
@@ -70,7 +71,7 @@ impl Writer {
                 self.spare = self.begin().unwrap_or_else(give_up);
                 true
             }
-            Spare::Making { busy: false, .. } => {
+            Spare::Making { .. } => {
                 self.write_zeros();
                 true
             }
@@ -87,20 +88,15 @@ impl Writer {
         Ok(Spare::Making {
             file: spare::begin(&*self.disk, len)?,
             written: 0,
-            busy: false,
         })
     }
 
     /// Submits the next chunk of zeros, or the sync behind the last.
     fn write_zeros(&mut self) {
-        let Spare::Making {
-            file,
-            written,
-            busy,
-        } = &mut self.spare
-        else {
+        let Spare::Making { file, written } = &mut self.spare else {
             return;
         };
+        self.spare_busy = true;
         let chunk = spare::chunk_bytes(self.config.geometry.segment_bytes, *written);
         if chunk == 0 {
             self.queue.sync(SPARE_TOKEN, file);
@@ -110,24 +106,19 @@ impl Writer {
         let zeros = AlignedBuf::zeroed(chunk);
         self.queue.write(SPARE_TOKEN, file, *written, zeros);
         *written += chunk as u64;
-        *busy = true;
     }
 
     /// A chunk, or the sync, has ended.
     pub(super) fn prepared(&mut self, result: io::Result<usize>) {
+        self.spare_busy = false;
         let spare = std::mem::take(&mut self.spare);
         self.spare = match (spare, result) {
-            (Spare::Making { file, written, .. }, Ok(_)) => Spare::Making {
-                file,
-                written,
-                busy: false,
-            },
             (Spare::Syncing, Ok(_)) => {
                 spare::finish(&*self.disk).map_or_else(give_up, |()| Spare::Ready)
             }
-            (_, Err(error)) => give_up(error),
-            // Given up while a chunk was on its way.
-            (other, Ok(_)) => other,
+            (Spare::Making { .. } | Spare::Syncing, Err(error)) => give_up(error),
+            // The next chunk; or it was given up meanwhile, and how the operation ended is nobody's concern.
+            (other, _) => other,
         };
         if matches!(self.spare, Spare::GivenUp) {
             self.remove_spare();
@@ -136,9 +127,9 @@ impl Writer {
 
     /// Gives the spare back if room has become short.
     pub(super) fn keep_room(&mut self) {
-        let held = matches!(self.spare, Spare::Ready | Spare::Making { busy: false, .. });
+        let held = matches!(self.spare, Spare::Ready | Spare::Making { .. });
         let short = self.config.geometry.segment_bytes / SHORT_SHARE;
-        if held && self.disk.space().is_ok_and(|space| space.free < short) {
+        if held && !self.spare_busy && self.disk.space().is_ok_and(|space| space.free < short) {
             tracing::warn!("the disk is nearly full: the spare segment is given back");
             self.give_back();
         }
