@@ -1,8 +1,9 @@
 //! Sorts rows that may be more than memory holds: runs of bounded size, sorted and spilled to files, then merged.
 //!
 //! Of rows with one key only the newest version comes out; of equal versions the one that went in first. Spilled rows carry
-//! a checksum and must ascend: what a disk garbled between writing and reading ends the sort with an error. A sorter
-//! without a folder keeps everything in memory. Files go when the folder does, which is its owner's business.
+//! a checksum and must ascend, and a run must hold as many as were written: what a disk garbled between writing and reading ends the sort with an error. A sorter
+//! without a folder keeps everything in memory. A file goes when the merge has opened it, or with the folder, which
+//! is its owner's business.
 //!
 //! Spilled row: key length u32 | value length u32 | version: hlc u64, node u64 | key | value | CRC32C of all that u32.
 
@@ -33,7 +34,8 @@ pub(super) struct Sorter {
     spill: Option<(PathBuf, &'static str)>,
     run_bytes: usize,
     run: Run,
-    spilled: Vec<PathBuf>,
+    /// The files of the runs, and how many rows each holds.
+    spilled: Vec<(PathBuf, usize)>,
 }
 
 impl Sorter {
@@ -70,9 +72,9 @@ impl Sorter {
                 let path = folder.join(format!("{name}.{}", self.spilled.len()));
                 self.run.sort();
                 spill(&self.run, &path).map_err(|source| NamesError::io("sort", source))?;
+                self.spilled.push((path, self.run.rows.len()));
                 self.run.bytes.clear();
                 self.run.rows.clear();
-                self.spilled.push(path);
             }
             _ => {}
         }
@@ -82,9 +84,12 @@ impl Sorter {
     /// The rows in order.
     pub fn merge(mut self) -> Result<Merge> {
         let mut heads = BinaryHeap::new();
-        for (order, path) in self.spilled.iter().enumerate() {
-            let file = File::open(path).map_err(|source| NamesError::io("sort", source))?;
-            let source = Source::File(BufReader::with_capacity(READ_BYTES, file));
+        for (order, (path, rows)) in self.spilled.iter().enumerate() {
+            let failed = |source| NamesError::io("sort", source);
+            let file = File::open(path).map_err(failed)?;
+            // The descriptor keeps it readable; its room is free as soon as it is read.
+            std::fs::remove_file(path).map_err(failed)?;
+            let source = Source::File(BufReader::with_capacity(READ_BYTES, file), *rows);
             heads.extend(Head::first(order, source)?);
         }
         self.run.sort();
@@ -193,7 +198,8 @@ fn crc_of(head: &[u8], key: &[u8], value: &[u8]) -> u32 {
 
 /// The rest of a run.
 enum Source {
-    File(BufReader<File>),
+    /// And how many rows are left in it.
+    File(BufReader<File>, usize),
     /// And the number of the next row.
     Memory(Run, usize),
 }
@@ -223,11 +229,14 @@ impl Head {
     /// Goes on to the next row; false if there is none.
     fn advance(&mut self) -> Result<bool> {
         match &mut self.source {
-            Source::File(file) => {
+            Source::File(file, left) => {
+                let Some(after) = left.checked_sub(1) else {
+                    return Ok(false);
+                };
                 let read = read_row(file, &mut self.key, &mut self.value);
-                let version = read.map_err(|source| NamesError::io("sort", source))?;
-                self.version = version.unwrap_or_default();
-                Ok(version.is_some())
+                self.version = read.map_err(|source| NamesError::io("sort", source))?;
+                *left = after;
+                Ok(true)
             }
             Source::Memory(run, at) => {
                 let Some(row) = run.rows.get(*at) else {
@@ -245,16 +254,9 @@ impl Head {
     }
 }
 
-fn read_row(
-    file: &mut impl Read,
-    key: &mut Vec<u8>,
-    value: &mut Vec<u8>,
-) -> io::Result<Option<Version>> {
+fn read_row(file: &mut impl Read, key: &mut Vec<u8>, value: &mut Vec<u8>) -> io::Result<Version> {
     let mut head = [0; HEAD_BYTES];
-    match file.read(&mut head)? {
-        0 => return Ok(None),
-        read => file.read_exact(head.get_mut(read..).unwrap_or_default())?,
-    }
+    file.read_exact(&mut head)?;
     let mut fields = head.as_slice();
     let mut word = |len| {
         let (field, rest) = fields.split_at_checked(len)?;
@@ -280,10 +282,10 @@ fn read_row(
     if u32::from_le_bytes(crc) != crc_of(&head, key, value) {
         return Err(garbled());
     }
-    Ok(Some(Version {
+    Ok(Version {
         hlc: Hlc(hlc.unwrap_or_default()),
         node: NodeId(node.unwrap_or_default()),
-    }))
+    })
 }
 
 fn garbled() -> io::Error {
@@ -420,18 +422,53 @@ mod tests {
         let dir = TestDir::new("sorter-flips");
         let mut sorter = Sorter::new(Some((dir.path().to_owned(), "rows")), 1);
         add(&mut sorter, b"key", 3, b"value");
-        let path = sorter.spilled.first().unwrap().clone();
+        let path = sorter.spilled.first().unwrap().0.clone();
         let good = std::fs::read(&path).unwrap();
         let read = |bytes: &[u8]| {
             let (mut key, mut value, mut file) = (Vec::new(), Vec::new(), bytes);
             read_row(&mut file, &mut key, &mut value)
         };
-        assert_eq!(read(&good).unwrap(), Some(version(3)));
+        assert_eq!(read(&good).unwrap(), version(3));
         for at in 0..good.len() {
             let mut bad = good.clone();
             bad[at] ^= 0x10;
             assert!(read(&bad).is_err(), "byte {at}");
-            assert!(at == 0 || read(&good[..at]).is_err(), "{at} bytes");
+            assert!(read(&good[..at]).is_err(), "{at} bytes");
         }
+    }
+
+    #[test]
+    fn a_run_that_is_cut_between_two_rows_is_an_error() {
+        for rows in 0..2 {
+            let dir = TestDir::new("sorter-cut");
+            let mut sorter = Sorter::new(Some((dir.path().to_owned(), "rows")), 200);
+            for number in 0..20_u64 {
+                add(&mut sorter, &number.to_be_bytes(), 1, b"value");
+            }
+            let (path, count) = sorter.spilled.first().unwrap().clone();
+            let len = std::fs::metadata(&path).unwrap().len();
+            let cut = len / count as u64 * rows;
+            File::options()
+                .write(true)
+                .open(&path)
+                .unwrap()
+                .set_len(cut)
+                .unwrap();
+            let ended = sorter.merge().and_then(|mut merge| {
+                while merge.next()?.is_some() {}
+                Ok(())
+            });
+            assert!(ended.is_err(), "{rows} of {count} rows");
+        }
+    }
+
+    #[test]
+    fn a_merge_leaves_no_file_behind() {
+        let dir = TestDir::new("sorter-files");
+        let mut sorter = Sorter::new(Some((dir.path().to_owned(), "rows")), 1);
+        add(&mut sorter, b"key", 3, b"value");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+        assert_eq!(rows(sorter).len(), 1);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 }
