@@ -76,6 +76,8 @@ impl Workers {
             Self::Pool(pool) => pool.current_num_threads(),
             #[cfg(any(test, feature = "sim"))]
             Self::Inline => 1,
+            #[cfg(shuttle)]
+            Self::Threads => 2,
         }
     }
 }

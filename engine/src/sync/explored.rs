@@ -159,6 +159,20 @@ impl Semaphore {
         self.try_acquire_many_owned(1)
     }
 
+    /// Takes one permit if it is to be had now.
+    pub fn try_acquire(&self) -> Result<OwnedSemaphorePermit, TryAcquireError> {
+        point();
+        let permit = Arc::clone(&self.0).try_acquire_owned()?;
+        Ok(OwnedSemaphorePermit(Some(permit)))
+    }
+
+    /// Waits for a permit.
+    pub async fn acquire(&self) -> Result<OwnedSemaphorePermit, AcquireError> {
+        point();
+        let permit = Arc::clone(&self.0).acquire_owned().await?;
+        Ok(OwnedSemaphorePermit(Some(permit)))
+    }
+
     /// Waits for so many permits.
     pub async fn acquire_many_owned(
         self: Arc<Self>,
@@ -307,7 +321,8 @@ pub mod oneshot {
 
 /// Threads that the explorer runs.
 pub mod thread {
-    pub use shuttle::thread::{JoinHandle, Scope, ScopedJoinHandle, scope, spawn};
+    pub use shuttle::thread::{JoinHandle, Scope, ScopedJoinHandle, scope, spawn, yield_now};
+    pub use std::thread::panicking;
 
     /// Makes a thread with a name. Shuttle's own makes none within a scope.
     #[derive(Debug, Default)]
