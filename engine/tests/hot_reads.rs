@@ -140,11 +140,13 @@ fn what_does_not_verify_is_not_given_and_the_long_way_says_so() {
         let (store, name) = reopened(&dir, &content).await;
         assert_eq!(read(&store, &name).await.unwrap(), content);
         assert!(store.read_now(&name, 0..name.size).is_some());
+        let before = store.stats().damaged_reads;
         invert(&dir.0, &content);
         assert_eq!(store.read_now(&name, 0..name.size), None);
         assert_eq!(store.read_now(&name, 70_000..70_001), None);
         let error = read(&store, &name).await.unwrap_err();
         assert!(matches!(error, Error::Damaged { .. }), "{error}");
+        assert_eq!(store.stats().damaged_reads, before + 1);
         assert_eq!(store.read_now(&name, 0..name.size), None);
     });
 }

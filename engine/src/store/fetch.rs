@@ -244,6 +244,19 @@ impl Shared {
 
     /// Reads part of a payload, verified: whole CRC blocks are read and checked, and the asked range of them returned.
     pub async fn read_payload(&self, source: &Source, range: Range<u64>) -> Result<Bytes> {
+        let start = range.start;
+        match self.read_if_sound(source, range).await? {
+            Some(bytes) => Ok(bytes),
+            None => Err(self.damaged_payload(source, start)),
+        }
+    }
+
+    /// As [`Shared::read_payload`]; `None` if the bytes do not verify.
+    pub(super) async fn read_if_sound(
+        &self,
+        source: &Source,
+        range: Range<u64>,
+    ) -> Result<Option<Bytes>> {
         assert!(
             range.end <= source.len() && range.start <= range.end,
             "the range lies in the payload"
@@ -268,12 +281,15 @@ impl Shared {
         if blocks.len() != to_usize(end - start)
             || !verify(source.extension(), start / block, &blocks, to_usize(block))
         {
-            return Err(self.damaged_payload(source, start));
+            return Ok(None);
         }
-        Ok(blocks.slice(to_usize(range.start - start)..to_usize(range.end - start)))
+        let asked = to_usize(range.start - start)..to_usize(range.end - start);
+        Ok(Some(blocks.slice(asked)))
     }
 
-    fn damaged_payload(&self, source: &Source, start: u64) -> Error {
+    fn damaged_payload(&self, source: &Source, at: u64) -> Error {
+        Counters::add(&self.counters.damaged_reads, 1);
+        let start = at - at % u64::from(self.geometry.crc_block_bytes);
         let found = match source {
             Source::Disk(found) => found,
             Source::Memory(kept) => {
@@ -291,7 +307,6 @@ impl Shared {
             found.segment.number,
             Offset(found.offset),
         );
-        Counters::add(&self.counters.damaged_reads, 1);
         tracing::error!(%place, id = %found.header.id, "a payload does not verify; its bytes are not served");
         Error::Damaged {
             place,

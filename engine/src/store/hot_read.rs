@@ -96,15 +96,11 @@ impl Shared {
             kept.payload.slice_ref(blocks)
         } else {
             let found = name.place()?;
-            let blocks = self.cached(&found, &around);
-            let verified = blocks
-                .as_ref()
-                .is_some_and(|blocks| self.checked(&found.extension, &around, blocks).is_some());
-            if !verified {
+            let blocks = self.cached(&found, &around)?;
+            if self.checked(&found.extension, &around, &blocks).is_none() {
                 name.forget_place();
                 return None;
             }
-            let blocks = blocks?;
             if blocks.len() as u64 == size {
                 self.keep_if_hot(name, &found, &blocks);
             }

@@ -20,13 +20,23 @@ pub const CHUNK_BYTES: u64 = 256 * 1024;
 pub struct BlobReader {
     shared: Arc<Shared>,
     pieces: VecDeque<Piece>,
-    current: Option<(Source, Range<u64>)>,
+    current: Option<Current>,
     remaining: u64,
     share: Share,
     failed: bool,
     /// To remember where the content lies, if it is one extent.
     name: Option<Arc<HotName>>,
     _pin: super::pins::Pin,
+}
+
+/// The piece that is being given out.
+struct Current {
+    id: Id,
+    source: Source,
+    /// What is still to be given.
+    range: Range<u64>,
+    /// Whether the source is a copy in memory or a remembered place: if it does not verify, the index has the last word.
+    hint: bool,
 }
 
 /// The part of one extent that is asked for.
@@ -101,41 +111,86 @@ impl BlobReader {
         if self.failed || self.remaining == 0 {
             return None;
         }
+        // Also if nobody waits for the end of this: the bytes that were on their way are not missing silently then.
+        self.failed = true;
         let chunk = self.chunk().await;
-        match &chunk {
-            Ok(bytes) => {
-                self.remaining -= bytes.len() as u64;
-                Counters::add(&self.shared.counters.bytes_out, bytes.len() as u64);
-            }
-            Err(_) => self.failed = true,
+        if let Ok(bytes) = &chunk {
+            self.failed = false;
+            self.remaining -= bytes.len() as u64;
+            Counters::add(&self.shared.counters.bytes_out, bytes.len() as u64);
         }
         Some(chunk)
     }
 
-    async fn chunk(&mut self) -> Result<Bytes> {
-        if self.current.is_none() {
-            let Some(piece) = self.pieces.pop_front() else {
-                return Err(Error::Closed);
-            };
-            let id = piece.id;
-            let source = match self.shared.locate_now(&id, self.name.as_deref()) {
-                Some(source) => source,
-                None => {
-                    let shared = Arc::clone(&self.shared);
-                    self.shared.lookup.run(move || shared.locate(&id)).await?
-                }
-            };
-            if piece.range.end > source.len() {
-                return Err(super::ingest::missing(id));
+    /// Finds where the next piece lies.
+    async fn begin(&mut self) -> Result<Current> {
+        let piece = self.pieces.pop_front().ok_or(Error::Closed)?;
+        let id = piece.id;
+        let (source, hint) = match self.shared.locate_now(&id, self.name.as_deref()) {
+            Some(source) => (source, true),
+            None => {
+                let source = self.locate(id).await?;
+                let hint = matches!(source, Source::Memory(_));
+                (source, hint)
             }
-            if let Some(name) = &self.name {
-                name.set_place(&source);
-            }
-            self.current = Some((source, piece.range));
-        }
-        let Some((source, range)) = &mut self.current else {
-            return Err(Error::Closed);
         };
+        if piece.range.end > source.len() {
+            return Err(super::ingest::missing(id));
+        }
+        if let Some(name) = &self.name {
+            name.set_place(&source);
+        }
+        Ok(Current {
+            id,
+            source,
+            range: piece.range,
+            hint,
+        })
+    }
+
+    async fn locate(&self, id: Id) -> Result<Source> {
+        let shared = Arc::clone(&self.shared);
+        self.shared.lookup.run(move || shared.locate(&id)).await
+    }
+
+    /// The next bytes up to `end`. A hint that does not verify is forgotten, and the index asked once: only a place that it
+    /// gave is known to be damaged then.
+    async fn verified(&self, current: &mut Current, end: u64) -> Result<Bytes> {
+        let range = current.range.start..end;
+        let shared = &self.shared;
+        if !std::mem::take(&mut current.hint) {
+            return shared.read_payload(&current.source, range).await;
+        }
+        if let Some(bytes) = shared.read_if_sound(&current.source, range.clone()).await? {
+            current.hint = true;
+            return Ok(bytes);
+        }
+        let id = current.id;
+        match &current.source {
+            Source::Memory(_) => shared.recent.remove(&id),
+            Source::Disk(_) => self.name.iter().for_each(|name| name.forget_place()),
+        }
+        let source = self.locate(id).await?;
+        if range.end > source.len() {
+            return Err(super::ingest::missing(id));
+        }
+        let bytes = shared.read_payload(&source, range).await?;
+        // What does not verify twice was counted just now.
+        Counters::add(&shared.counters.damaged_reads, 1);
+        tracing::error!(%id, "bytes in memory or at a remembered place did not verify; they were had from where the index says");
+        if let Some(name) = &self.name {
+            name.set_place(&source);
+        }
+        current.source = source;
+        Ok(bytes)
+    }
+
+    async fn chunk(&mut self) -> Result<Bytes> {
+        let mut current = match self.current.take() {
+            Some(current) => current,
+            None => self.begin().await?,
+        };
+        let range = &current.range;
         // Chunks end at block boundaries, so that no block is read and checked twice.
         let block = u64::from(self.shared.geometry.crc_block_bytes);
         let pressed = self.shared.budget.under_pressure();
@@ -151,15 +206,15 @@ impl BlobReader {
             .budget
             .take(self.share, to_usize(end - range.start))
             .await;
-        let bytes = self.shared.read_payload(source, range.start..end).await?;
-        if let (Some(name), Source::Disk(found)) = (&self.name, &*source)
-            && bytes.len() as u64 == source.len()
+        let bytes = self.verified(&mut current, end).await?;
+        if let (Some(name), Source::Disk(found)) = (&self.name, &current.source)
+            && bytes.len() as u64 == current.source.len()
         {
             self.shared.keep_if_hot(name, found, &bytes);
         }
-        range.start = end;
-        if range.is_empty() {
-            self.current = None;
+        current.range.start = end;
+        if !current.range.is_empty() {
+            self.current = Some(current);
         }
         Ok(counted(bytes, grant))
     }
