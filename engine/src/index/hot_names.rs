@@ -5,8 +5,8 @@
 //! - What is here is what the name index says. [`HotNames::change`] takes names out before the index changes and keeps them
 //!   out until it has; whoever began to look before that has a [`Ticket`] that is void. So an answer that was given while a
 //!   change was on its way is never kept, and once a write is answered nobody is told the old state.
-//! - Bounded: [`SETS`] times [`WAYS`] names, each of at most [`WEIGHT_MAX`] bytes: 16 MiB at the very most, a tenth of that
-//!   with what clients send.
+//! - Bounded: [`SETS`] times [`WAYS`] names, each of at most [`WEIGHT_MAX`] bytes: 24 MiB at the very most, two thirds of
+//!   that with what clients send.
 //! - One tenant cannot push out another's names by asking for many of its own: in a full set, the tenant with the most
 //!   names there loses the one that was not asked for the longest.
 //!
@@ -21,8 +21,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 const SETS: usize = 256;
 /// Names in a set: few enough that looking at each is faster than a table.
 const WAYS: usize = 16;
-/// Bytes of key and attributes up to which a name is kept. Clients send some hundred.
-pub(crate) const WEIGHT_MAX: usize = 4096;
+/// Bytes up to which a name is kept: 4 KiB that each takes, and key and attributes. Clients send some hundred of those.
+pub(crate) const WEIGHT_MAX: usize = 6 * 1024;
 
 /// What can be kept.
 pub(crate) trait HotEntry {
