@@ -52,6 +52,8 @@ pub struct Metrics {
     pub broken_reads: AtomicU64,
     /// Reads that met damage or missing bytes.
     pub damaged_reads: AtomicU64,
+    /// Answers given at once: name and bytes were in memory.
+    pub at_once: AtomicU64,
     /// Whether the server was told to stop.
     pub draining: AtomicBool,
 }
@@ -149,6 +151,12 @@ impl Metrics {
                 "counter",
                 "Reads that met damage",
                 &self.damaged_reads,
+            ),
+            (
+                "at_once_total",
+                "counter",
+                "Public reads answered without waiting for anything",
+                &self.at_once,
             ),
         ] {
             single(

@@ -21,6 +21,7 @@ use moraine_engine::HotName;
 use s3s::Body;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Instant, SystemTime};
 
 /// Answers a request without a body, if that can be done at once.
@@ -33,6 +34,7 @@ pub fn answer(
     let started = Instant::now();
     let name = named(door, domains, parts)?;
     let object = name.object();
+    let headers = name.annex(Face::of)?.whole();
     let body = if parts.method == Method::HEAD {
         Body::empty()
     } else {
@@ -42,7 +44,8 @@ pub fn answer(
     context.set_operation(public::OPERATION);
     let book = Book::open(parts, &context, &door.metrics, started);
     let mut response = Response::new(body);
-    *response.headers_mut() = name.annex(Face::of)?.whole();
+    *response.headers_mut() = headers;
+    door.metrics.at_once.fetch_add(1, Ordering::Relaxed);
     Some(book.finish(response))
 }
 

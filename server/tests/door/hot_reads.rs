@@ -30,12 +30,22 @@ fn without_date(response: &Response) -> Vec<(String, String)> {
     headers.filter(|(name, _)| name != "date").collect()
 }
 
+/// Answers that were given at once, so far.
+async fn at_once(server: &TestServer) -> u64 {
+    let metrics = Client::new(server.admin, None).get("/metrics").await.text();
+    let mut values = metrics
+        .lines()
+        .filter_map(|line| line.strip_prefix("moraine_http_at_once_total "));
+    values.next().unwrap().parse().unwrap()
+}
+
 #[tokio::test]
 async fn the_answer_stays_the_same_also_after_a_restart() {
     let server = with_object().await;
     let first = server.anonymous().get("/media/k").await;
     let later = asked_often(&server.anonymous(), "/media/k").await;
     assert_eq!(without_date(&later), without_date(&first));
+    assert!(at_once(&server).await > 0, "before the restart");
     let server = server.restart(|_| {}).await;
     for _ in 0..6 {
         let answer = server.anonymous().get("/media/k").await;
@@ -45,6 +55,7 @@ async fn the_answer_stays_the_same_also_after_a_restart() {
     let head = server.anonymous().request("HEAD", "/media/k").send().await;
     assert_eq!(head.status, 200);
     assert_eq!(without_date(&head), without_date(&first));
+    assert!(at_once(&server).await > 0, "after the restart");
 }
 
 #[tokio::test]
@@ -140,4 +151,5 @@ async fn every_answer_is_in_the_books() {
     ] {
         assert!(metrics.lines().any(|it| it == line), "{line}");
     }
+    assert!(at_once(&server).await > 0);
 }
