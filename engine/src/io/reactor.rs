@@ -221,8 +221,18 @@ impl Worker {
     }
 }
 
+/// Why a read that was not begun fails.
+#[derive(Debug, thiserror::Error)]
+#[error("the store no longer reads: it is closing, or its read queue failed")]
+struct Stopped;
+
 fn stopped() -> io::Error {
-    io::Error::other("the store no longer reads: it is closing, or its read queue failed")
+    io::Error::other(Stopped)
+}
+
+/// Whether a read failed because the reactor was stopped.
+pub fn is_stopped(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|error| error.is::<Stopped>())
 }
 
 /// Reads all of the range from the page cache; `None` if any of it is not there.

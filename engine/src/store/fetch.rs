@@ -9,6 +9,7 @@ use crate::format::{Digests, Extension, Manifest, RECORD_HEADER_LEN, RecordHeade
 use crate::id::Id;
 use crate::index::hash::Location;
 use crate::io::Disk;
+use crate::io::reactor::is_stopped;
 use crate::log::scan::read_at;
 use crate::log::{Segment, Segments};
 use crate::position::Offset;
@@ -275,7 +276,13 @@ impl Shared {
                     .read(&found.file, at, to_usize(end - start))
                     .await
                     .map(Bytes::from_owner)
-                    .map_err(|error| Error::io("read", &found.segment.path(), error))?
+                    .map_err(|error| {
+                        if is_stopped(&error) {
+                            Error::Closed
+                        } else {
+                            Error::io("read", &found.segment.path(), error)
+                        }
+                    })?
             }
         };
         if blocks.len() != to_usize(end - start)

@@ -163,7 +163,11 @@ pub(crate) fn granted(payload: Bytes, grant: Option<Grant>) -> Bytes {
 pub(crate) fn known_manifest(shared: &Shared, id: Id, held: &mut Held) -> Result<Option<[u8; 16]>> {
     held.pins.push(shared.pins.pin(id));
     let known = shared.known(&id, RecordKind::Manifest)?;
-    Ok(known.and_then(|digests| digests.md5))
+    let md5 = known.and_then(|digests| digests.md5);
+    if md5.is_some() {
+        Counters::add(&shared.counters.dedup_hits, 1);
+    }
+    Ok(md5)
 }
 
 /// Stores a body of one extent unless it is known. Its MD5 is that of the known record where it has one; for new content

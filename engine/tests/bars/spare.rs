@@ -192,6 +192,8 @@ fn whatever_fails_while_it_is_used_no_acknowledged_byte_is_lost() {
             poisoned > 0,
             "{kind:?}: a batch that is not written poisons"
         );
-        assert_eq!(refused > 0, !matches!(kind, FaultKind::Eio), "{kind:?}");
+        if matches!(kind, FaultKind::Enospc) {
+            assert!(refused > 0, "no room for a segment poisons nothing");
+        }
     }
 }
