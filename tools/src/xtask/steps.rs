@@ -69,7 +69,7 @@ pub const STEPS: &[Step] = &[
     step("doctest", "the examples in the documentation", Work::Cargo(
         &["test", "--workspace", "--all-features", "--doc"],
     )),
-    step("fuzz", "every fuzz target for 30 seconds, and its canaries", Work::Chore(fuzz::smoke)),
+    step("fuzz", "eight fuzz targets in turn, 30 seconds each, and the canaries", Work::Chore(fuzz::smoke)),
     step("schedules", "the store's threads in 10,000 orders for each of eleven races", Work::Chore(schedules::explore)),
     step("sanitize", "the ring driver and the mapped index under AddressSanitizer", Work::Chore(sanitize::address)),
     step("release", "the server that the next steps start", Work::Cargo(RELEASE)),
