@@ -2,7 +2,7 @@
 
 use crate::count::Count;
 use crate::run::Done;
-use crate::{bench, fuzz, install, sanitize, schedules, tidy};
+use crate::{bench, fuzz, install, miri, sanitize, schedules, tidy};
 
 /// What a step does.
 pub enum Work {
@@ -70,8 +70,9 @@ pub const STEPS: &[Step] = &[
         &["test", "--workspace", "--all-features", "--doc"],
     )),
     step("fuzz", "eight fuzz targets in turn, 30 seconds each, and the canaries", Work::Chore(fuzz::smoke)),
-    step("schedules", "the store's threads in 10,000 orders for each of eleven races", Work::Chore(schedules::explore)),
+    step("schedules", "the store's threads in 10,000 orders for each of eleven races, and a canary for each", Work::Chore(schedules::explore)),
     step("sanitize", "the ring driver and the mapped index under AddressSanitizer", Work::Chore(sanitize::address)),
+    step("miri", "the formats and other pure code of the engine under Miri", Work::Chore(miri::quick)),
     step("release", "the server that the next steps start", Work::Cargo(RELEASE)),
     step("bench", "the comparison with other servers, each once: errors and wrong bytes, not speed", Work::Chore(bench::smoke)),
     step("corpus", "a thousand pictures and some videos", Work::Clients(&[("corpus.py", &[])])),
