@@ -139,7 +139,7 @@ mod tests {
         let dir = TestDir::new("short-bodies");
         let store = Store::open(dir.path(), Options::default()).unwrap();
         for len in [1, 5000, HASHED_HERE_BYTES, HASHED_HERE_BYTES + 1] {
-            let payload: Vec<u8> = (0..len).map(|at| (at % 251) as u8).collect();
+            let payload: Vec<u8> = (0..=250).cycle().take(len).collect();
             let md5: [u8; 16] = md5::Md5::digest(&payload).into();
             let announced = len as u64;
             for (piece, announced) in [
