@@ -7,6 +7,7 @@
 //! - Who waits for a grant holds one small step at most (see `BlobWriter`): those who wait cannot use up the budget
 //!   between them. A body that holds memory and does not move is the caller's to end (see [`Budget::under_pressure`]).
 
+use crate::canary::{self, Canary};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Arc, OwnedSemaphorePermit, Semaphore};
 
@@ -148,10 +149,21 @@ impl Budget {
         self.waits.fetch_add(1, Ordering::Relaxed);
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let _waiting = Waiting(&self.waiting);
-        Arc::clone(semaphore)
-            .acquire_many_owned(ask)
-            .await
-            .expect("the budget's semaphores are never closed")
+        let acquire = async |ask| {
+            Arc::clone(semaphore)
+                .acquire_many_owned(ask)
+                .await
+                .expect("the budget's semaphores are never closed")
+        };
+        if canary::is(Canary::GrantInPieces) {
+            let piece = ask / 16;
+            let mut grant = acquire(ask - 15 * piece).await;
+            for _ in 0..15 {
+                grant.merge(acquire(piece).await);
+            }
+            return grant;
+        }
+        acquire(ask).await
     }
 
     /// A grant of `bytes`, if nobody has to wait for it.
