@@ -8,9 +8,9 @@ use std::process::{Command, Stdio};
 /// The toolchain.
 const NIGHTLY: &str = "nightly";
 
-/// A step that needs a component of the nightly toolchain.
-pub fn step(component: &str, work: impl FnOnce() -> Done<Count>) -> Done<Count> {
-    match missing(component) {
+/// A step that needs components of the nightly toolchain.
+pub fn step(components: &[&str], work: impl FnOnce() -> Done<Count>) -> Done<Count> {
+    match missing(components) {
         None => work(),
         Some(why) => {
             println!("skipped: {why}");
@@ -24,10 +24,16 @@ pub fn step(component: &str, work: impl FnOnce() -> Done<Count>) -> Done<Count> 
 
 /// The nightly `cargo`, whatever toolchain started this.
 pub fn cargo(arguments: &[&str]) -> Command {
+    let mut command = tool("cargo");
+    command.args(arguments);
+    command
+}
+
+/// A program of the nightly toolchain, whatever toolchain started this.
+pub fn tool(name: &str) -> Command {
     let mut command = run::program("rustup");
     command
-        .args(["run", NIGHTLY, "cargo"])
-        .args(arguments)
+        .args(["run", NIGHTLY, name])
         .env_remove("RUSTUP_TOOLCHAIN")
         .env_remove("CARGO")
         .env_remove("RUSTC");
@@ -44,28 +50,34 @@ pub fn host() -> Done<String> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// Why the component is not there, after an attempt to bring it.
-fn missing(component: &str) -> Option<String> {
+/// Why a component is not there, after an attempt to bring them.
+fn missing(components: &[&str]) -> Option<String> {
     if !succeeds(&["--version"]) {
         return Some("there is no rustup, which brings nightly compilers".to_owned());
     }
-    if is_installed(component) {
+    if components.iter().all(|component| is_installed(component)) {
         return None;
     }
-    println!("installing the nightly toolchain with {component}");
-    // A toolchain that is there stays as it is.
+    println!(
+        "installing the nightly toolchain with {}",
+        components.join(" and ")
+    );
+    // A toolchain that is there stays as it is. A new one has all that any step needs: some nightlies lack a part.
     if !succeeds(&["run", NIGHTLY, "rustc", "--version"]) {
-        succeeds(&[
-            "toolchain",
-            "install",
-            NIGHTLY,
-            "--profile",
-            "minimal",
-            "--no-self-update",
-        ]);
+        let install = ["toolchain", "install", NIGHTLY, "--profile", "minimal"];
+        let with = ["--no-self-update", "--allow-downgrade"];
+        let all = ["--component", "miri,rust-src"];
+        if !succeeds(&[&install[..], &with, &all].concat()) {
+            succeeds(&[&install[..], &with].concat());
+        }
     }
-    succeeds(&["component", "add", "--toolchain", NIGHTLY, component]);
-    (!is_installed(component)).then(|| {
+    for component in components {
+        if !is_installed(component) {
+            succeeds(&["component", "add", "--toolchain", NIGHTLY, component]);
+        }
+    }
+    let missing = components.iter().find(|component| !is_installed(component));
+    missing.map(|component| {
         format!("`rustup component add --toolchain {NIGHTLY} {component}` did not work here")
     })
 }

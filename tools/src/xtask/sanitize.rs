@@ -12,7 +12,7 @@ const TESTS: &[&str] = &["io::", "index::hash"];
 
 /// Runs them.
 pub fn address() -> Done<Count> {
-    nightly::step("rustc", run_all)
+    nightly::step(&["rustc"], run_all)
 }
 
 fn run_all() -> Done<Count> {

@@ -19,7 +19,7 @@ pub fn explore() -> Done<Count> {
 }
 
 /// All races, from another batch on, so many times.
-pub fn explore_from(batch: u64, scale: u32) -> Done {
+pub fn explore_from(batch: u64, scale: f64) -> Done {
     let mut program = program();
     program.env("MORAINE_SEED_BASE", batch.to_string());
     program.env("MORAINE_TEST_SCALE", scale.to_string());

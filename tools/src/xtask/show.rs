@@ -30,6 +30,16 @@ const SCENARIOS: &[Scenario] = &[
         command: || run::client("clean_up.py", &[]),
     },
     Scenario {
+        name: "disk-full",
+        what: "disks of ext4 and XFS, full at every phase, then room again (about 3 minutes; root, loop devices of 2 GiB)",
+        command: || run::client("disk_full.py", &[]),
+    },
+    Scenario {
+        name: "memory",
+        what: "the mix of sizes over 64 connections with 64 and 256 MiB of budget, in a memory cgroup (about 2 minutes; root)",
+        command: || run::client("memory.py", &["--seconds", "40"]),
+    },
+    Scenario {
         name: "kill-50",
         what: "kill -9 under load, 50 times in a row (about 5 minutes)",
         command: || run::client("kill.py", &["--rounds", "50"]),
@@ -43,6 +53,11 @@ const SCENARIOS: &[Scenario] = &[
         name: "growth",
         what: "PUT, GET, LIST, starts, memory and disk at 10 thousand, a million and 10 million names (each filled for at most 15 minutes; up to 12 GB)",
         command: || run::cargo(&GROWTH),
+    },
+    Scenario {
+        name: "profile",
+        what: "where the CPU time of a GET and of a PUT of 64 KiB goes, into the tables of benches/profile.md and profile-put.md (about 2 minutes)",
+        command: || run::script("benches/profile.py"),
     },
     Scenario {
         name: "names-10m",

@@ -2,7 +2,7 @@
 
 use crate::count::Count;
 use crate::run::Done;
-use crate::{bench, fuzz, install, sanitize, schedules, tidy};
+use crate::{bench, fuzz, install, miri, sanitize, schedules, tidy};
 
 /// What a step does.
 pub enum Work {
@@ -70,14 +70,15 @@ pub const STEPS: &[Step] = &[
         &["test", "--workspace", "--all-features", "--doc"],
     )),
     step("fuzz", "eight fuzz targets in turn, 30 seconds each, and the canaries", Work::Chore(fuzz::smoke)),
-    step("schedules", "the store's threads in 10,000 orders for each of eleven races", Work::Chore(schedules::explore)),
+    step("schedules", "the store's threads in 10,000 orders for each of eleven races, and a canary for each", Work::Chore(schedules::explore)),
     step("sanitize", "the ring driver and the mapped index under AddressSanitizer", Work::Chore(sanitize::address)),
+    step("miri", "the formats and other pure code of the engine under Miri", Work::Chore(miri::quick)),
     step("release", "the server that the next steps start", Work::Cargo(RELEASE)),
     step("bench", "the comparison with other servers, each once: errors and wrong bytes, not speed", Work::Chore(bench::smoke)),
     step("corpus", "a thousand pictures and some videos", Work::Clients(&[("corpus.py", &[])])),
     step("first-start", "the printed commands, keys and settings", Work::Clients(&[("first_start.py", &[])])),
-    step("bad-input", "stores, bodies and disks that are not as they should be", Work::Clients(
-        &[("bad_input.py", &[])],
+    step("bad-input", "stores, bodies and disks that are not as they should be; full disks; too few descriptors", Work::Clients(
+        &[("bad_input.py", &[]), ("disk_full.py", &["--short"]), ("descriptors.py", &[])],
     )),
     step("hostile", "what strangers send, 100 times over, and a crowd beside a client who works", Work::Clients(
         &[("hostile.py", &[])],
