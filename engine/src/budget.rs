@@ -7,6 +7,7 @@
 //! - Who waits for a grant holds one small step at most (see `BlobWriter`): those who wait cannot use up the budget
 //!   between them. A body that holds memory and does not move is the caller's to end (see [`Budget::under_pressure`]).
 
+use crate::canary::{self, Canary};
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Arc, OwnedSemaphorePermit, Semaphore};
 
@@ -101,6 +102,16 @@ impl Budget {
         }
     }
 
+    /// The most that a caller may ask of a share where it takes a guess or a cap: a quarter, so that it never waits for more
+    /// than there is, and others go on beside it.
+    pub fn most(&self, share: Share) -> usize {
+        let small = (self.total / SMALL_SHARE).max(2 * QUANTUM_BYTES);
+        match share {
+            Share::Small => small / 4,
+            Share::Large => self.total.saturating_sub(small) / 4,
+        }
+    }
+
     /// Waits until `grant` has at least `bytes` that are not used up.
     pub async fn ensure(&self, grant: &mut Option<Grant>, share: Share, bytes: usize) {
         let unused = grant.as_ref().map_or(0, |grant| grant.unused);
@@ -138,10 +149,21 @@ impl Budget {
         self.waits.fetch_add(1, Ordering::Relaxed);
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let _waiting = Waiting(&self.waiting);
-        Arc::clone(semaphore)
-            .acquire_many_owned(ask)
-            .await
-            .expect("the budget's semaphores are never closed")
+        let acquire = async |ask| {
+            Arc::clone(semaphore)
+                .acquire_many_owned(ask)
+                .await
+                .expect("the budget's semaphores are never closed")
+        };
+        if canary::is(Canary::GrantInPieces) {
+            let piece = ask / 16;
+            let mut grant = acquire(ask - 15 * piece).await;
+            for _ in 0..15 {
+                grant.merge(acquire(piece).await);
+            }
+            return grant;
+        }
+        acquire(ask).await
     }
 
     /// A grant of `bytes`, if nobody has to wait for it.

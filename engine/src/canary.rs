@@ -22,11 +22,34 @@ pub enum Canary {
     ExtentsUnchecked = 7,
     /// A range that begins behind the end of an object is taken.
     RangeBehindTheEnd = 8,
+    /// The log counts as applied before the indexes have it, so a checkpoint may claim what they do not hold yet. This and
+    /// those below are races, too.
+    MarkAheadOfData = 9,
+    /// A segment that is sealed is forgotten for a moment, before readers are told to open it anew.
+    SegmentGoneWhileSealed = 10,
+    /// A name's lock ends when its record is queued, not when it is applied.
+    LockEndsEarly = 11,
+    /// A name that changes is taken out of the hot names, but not kept out until it has changed.
+    HotNameComesBack = 12,
+    /// Who waits for memory takes what there is, and waits for the rest.
+    GrantInPieces = 13,
+    /// A part is named without its upload's lock.
+    PartUnlocked = 14,
+    /// A bucket is looked at before its lock is had, and not again.
+    BucketCheckedOnce = 15,
+    /// The last checkpoint does not wait until everything is applied.
+    CloseBeforeApplied = 16,
+    /// Readers are sent to a larger shard before it is filled.
+    ShardSwitchedEarly = 17,
+    /// A name whose bytes were refused is stored all the same.
+    NameOfRefusedBytes = 18,
+    /// The log writer does not look into its queue again once it has said that it sleeps.
+    SleepUnchecked = 19,
 }
 
 impl Canary {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 19] = [
         Self::NoFsync,
         Self::NoDirFsync,
         Self::CrcOverHalf,
@@ -35,6 +58,17 @@ impl Canary {
         Self::TableUnsorted,
         Self::ExtentsUnchecked,
         Self::RangeBehindTheEnd,
+        Self::MarkAheadOfData,
+        Self::SegmentGoneWhileSealed,
+        Self::LockEndsEarly,
+        Self::HotNameComesBack,
+        Self::GrantInPieces,
+        Self::PartUnlocked,
+        Self::BucketCheckedOnce,
+        Self::CloseBeforeApplied,
+        Self::ShardSwitchedEarly,
+        Self::NameOfRefusedBytes,
+        Self::SleepUnchecked,
     ];
 }
 

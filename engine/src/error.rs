@@ -74,10 +74,10 @@ pub enum Error {
         /// What the system said.
         source: Arc<io::Error>,
     },
-    /// No room for another segment.
-    #[error("no space left for another segment of {need} bytes")]
+    /// No room for another segment, or for what the indexes would write beside the present one.
+    #[error("no space left: {need} bytes must be free to go on")]
     NoSpace {
-        /// Bytes that could not be allocated.
+        /// Bytes that must be free.
         need: u64,
     },
     /// No room for the indexes, which are made from the log when a store is opened: it is not opened without them, since names that

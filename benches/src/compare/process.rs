@@ -1,4 +1,5 @@
-//! A server as a child process: started, waited for, stopped; killed if whoever started it gives up.
+//! A server as a child process: started, waited for, stopped. If whoever started it gives up, it is asked to end all the same,
+//! and killed only if it does not: a server of several processes, such as nginx, takes its workers along only when asked.
 
 use crate::load::Done;
 use rustix::process::{Pid, Signal, kill_process};
@@ -10,6 +11,8 @@ use std::time::{Duration, Instant};
 
 const START_MAX: Duration = Duration::from_secs(60);
 const STOP_MAX: Duration = Duration::from_secs(60);
+/// The same for one that is given up.
+const GIVE_UP_MAX: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(5);
 
 /// A running server.
@@ -78,15 +81,8 @@ impl Server {
 
     /// Asks it to end, and waits until it has; an error unless it ends well.
     pub fn stop(mut self) -> Done {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        let pid = pid.ok_or("a process without a number")?;
-        kill_process(pid, Signal::TERM).map_err(|error| format!("{}: {error}", self.name))?;
-        let asked = Instant::now();
-        while self.is_running() {
-            if asked.elapsed() > STOP_MAX {
-                return Err(format!("{} does not end", self.name));
-            }
-            std::thread::sleep(POLL);
+        if !self.ask_to_end(STOP_MAX)? {
+            return Err(format!("{} does not end", self.name));
         }
         match self.child.wait() {
             Ok(status) if status.success() => Ok(()),
@@ -98,12 +94,29 @@ impl Server {
             Err(error) => Err(format!("{}: {error}", self.name)),
         }
     }
+
+    /// SIGTERM; whether it ended within `max`.
+    fn ask_to_end(&mut self, max: Duration) -> Done<bool> {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        let pid = pid.ok_or("a process without a number")?;
+        kill_process(pid, Signal::TERM).map_err(|error| format!("{}: {error}", self.name))?;
+        let asked = Instant::now();
+        while self.is_running() {
+            if asked.elapsed() > max {
+                return Ok(false);
+            }
+            std::thread::sleep(POLL);
+        }
+        Ok(true)
+    }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
+        // A process that was waited for has no number any more: it may be another's by now.
+        if self.is_running() && !matches!(self.ask_to_end(GIVE_UP_MAX), Ok(true)) {
+            let _ = self.child.kill();
+        }
         let _ = self.child.wait();
     }
 }

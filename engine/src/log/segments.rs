@@ -4,6 +4,7 @@
 //! once sealed it is read through the page cache.
 
 use super::{log_dir, segment_name};
+use crate::canary::{self, Canary};
 use crate::error::{DamageKind, Error, Place, Result};
 use crate::format::{Binding, Geometry, SegmentHeader};
 use crate::io::{Disk, DiskPath, File, OpenMode};
@@ -151,6 +152,10 @@ impl Segments {
 
     /// Lets the next reader open a sealed segment through the page cache.
     pub fn sealed(&self, node: NodeId, number: SegmentNumber) {
+        if canary::is(Canary::SegmentGoneWhileSealed) {
+            self.map.write().remove(&(node, number));
+            self.add(node, number);
+        }
         if let Some(segment) = self.get(node, number) {
             *segment.opened.write() = None;
         }

@@ -7,13 +7,15 @@
 //! - A block that holds acknowledged bytes is never written again: batches are padded to the logical block.
 //! - The first failed write or sync poisons the log: everything in flight and everything that waits fails, and nothing
 //!   is accepted until the store is opened again. A sync is never retried.
-//! - A full disk shows when a segment is created. It fails what waits and poisons nothing.
+//! - A full disk shows when a segment is created, or before a batch that would leave the indexes no room. It fails what
+//!   waits and poisons nothing.
 //!
 //! The writer is a state machine that does one turn at a time: a thread drives it in a server, a test drives it step
 //! by step.
 
 mod prepare;
 mod roll;
+mod room;
 
 use super::active::ActiveSegment;
 use super::batch_builder::{Laid, Layout, fitting, lay_out};
@@ -300,6 +302,7 @@ impl Writer {
         if self.waiting.is_empty() {
             return Ok(true);
         }
+        self.check_floor()?;
         let geometry = self.config.geometry;
         let mut count = self.active.as_ref().map_or(0, |active| {
             fitting(&self.waiting, &geometry, active.end, &active.footer, false)

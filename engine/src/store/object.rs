@@ -6,6 +6,7 @@ use super::blob_writer::{BlobWriter, Held, Kind, StagedBlob};
 use super::read::BlobReader;
 use super::shared::Shared;
 use crate::apply::names_error;
+use crate::canary::{self, Canary};
 use crate::error::{Error, Result};
 use crate::format::{Acl, Checksum, NameKey, NameRecord, RecordKind, Tombstone};
 use crate::id::Id;
@@ -307,7 +308,9 @@ impl Store {
         if condition != Condition::None {
             condition.check(self.shared.object(&key).await?.as_ref())?;
         }
-        self.shared.check_bucket(bucket)?;
+        if !canary::is(Canary::BucketCheckedOnce) {
+            self.shared.check_bucket(bucket)?;
+        }
         let mut record = NameRecord {
             etag: hex(&staged.md5),
             last_modified_ms: self.shared.clock.now_ms(),

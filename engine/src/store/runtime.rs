@@ -2,6 +2,7 @@
 
 use super::applier::Applier;
 use super::shared::Shared;
+use crate::canary::{self, Canary};
 use crate::error::{Error, Result};
 use crate::io::DiskPath;
 use crate::io::lock::DirLock;
@@ -109,7 +110,9 @@ impl Runtime {
         threads.shared.inbox.nudge();
         let _ = threads.writer.join();
         // The writer's end of the channel is gone: the applier ends behind the last batch.
-        let _ = threads.applier.join();
+        if !canary::is(Canary::CloseBeforeApplied) {
+            let _ = threads.applier.join();
+        }
         let (stopped, bell) = &*self.bell;
         *stopped.lock() = true;
         bell.notify_all();

@@ -11,6 +11,7 @@ use super::blob_writer::{BlobWriter, Kind, StagedBlob};
 use super::object::{Attributes, Condition, Object, bucket_lock, hex};
 use super::part_list::{choose, multipart_etag};
 use crate::apply::names_error;
+use crate::canary::{self, Canary};
 use crate::error::{Error, Result};
 use crate::format::{Checksum, NameKey, NameRecord, UploadId};
 use crate::id::Id;
@@ -210,6 +211,7 @@ impl Store {
             .locks
             .read(&NameKey::upload(bucket, upload))
             .await;
+        let in_upload = Some(in_upload).filter(|_| !canary::is(Canary::PartUnlocked));
         let in_bucket = self.shared.locks.read(&bucket_lock(bucket)).await;
         let guard = self.shared.locks.write(&key).await;
         self.upload(bucket, upload).await?;
@@ -221,7 +223,8 @@ impl Store {
         };
         let mut item = Item::new(self.shared.name_draft(&record)?);
         item.needs = staged.held.needs;
-        let mut keep = vec![in_bucket.into(), in_upload.into(), guard.into()];
+        let mut keep = vec![in_bucket.into(), guard.into()];
+        keep.extend(in_upload.map(Keep::from));
         keep.extend(staged.held.pins.into_iter().map(Keep::from));
         self.shared.append(vec![item], keep).await?;
         Ok(Part {

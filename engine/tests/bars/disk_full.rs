@@ -3,13 +3,22 @@
 
 use crate::common::{Tally, crash_mode, draw, finish, fresh};
 use moraine_engine::io::sim::{FaultKind, Repeat};
-use moraine_engine::testing::{Campaign, Check, Failure, Op, Rng, ensure};
+use moraine_engine::testing::{
+    Campaign, Check, Content, Failure, Op, Rng, When, World, ensure, options,
+};
 
 /// More than any history needs.
 const ROOM: u64 = 64 << 20;
 
 /// How often a segment found no room.
 static REFUSED: Tally = Tally::new();
+
+/// Bytes of all files.
+fn used(world: &World) -> u64 {
+    let files = world.disk().files();
+    let bytes = |path: &String| world.disk().read_file(path).map_or(0, |bytes| bytes.len());
+    files.iter().map(bytes).sum::<usize>() as u64
+}
 
 fn run(seed: u64, history: &[Op]) -> Check {
     let mut rng = Rng::new(seed ^ 0x6675_6c6c);
@@ -20,13 +29,8 @@ fn run(seed: u64, history: &[Op]) -> Check {
         let blame = |failure: Failure| Failure(format!("operation {number}: {}", failure.0));
         if rng.one_in(3) {
             // Room for indexes and for what is there, seldom for another segment.
-            let used: usize = world
-                .disk()
-                .files()
-                .iter()
-                .map(|path| world.disk().read_file(path).map_or(0, |bytes| bytes.len()))
-                .sum();
-            world.disk().set_capacity(used as u64 + rng.below(40_000));
+            let room = used(&world) + rng.below(40_000);
+            world.disk().set_capacity(room);
         } else {
             world.disk().set_capacity(ROOM);
             // For one call only: there may be room again for the name of a body that found none.
@@ -75,4 +79,44 @@ fn bar_18_disk_full_and_room_again() {
     campaign.histories(|seed| draw(seed, false), run);
     println!("{REFUSED} operations found no room");
     REFUSED.at_least(campaign.count / 4);
+}
+
+fn put(number: u64) -> Op {
+    Op::Put {
+        bucket: 0,
+        key: format!("key-{number}").as_str().into(),
+        content: Content::Stream {
+            seed: number,
+            len: 500,
+        },
+        attributes: 1,
+        when: When::Always,
+        chunk: usize::MAX,
+    }
+}
+
+/// Others take the room of the disk while the segment has room of its own: it is the indexes that would find none.
+#[test]
+fn bar_18_others_fill_the_disk_beside_a_segment_with_room() {
+    const SEED: u64 = 3;
+    let mut world = fresh(SEED);
+    world.start().unwrap();
+    world
+        .run(&[Op::CreateBucket { bucket: 0 }, put(0)])
+        .unwrap();
+    let floor = options(SEED).geometry.segment_bytes / 8;
+    for (number, free) in [(1, 0), (2, floor - 1), (3, floor)] {
+        let room = used(&world) + free;
+        world.disk().set_capacity(room);
+        world.faults = true;
+        world.step(&put(number)).unwrap();
+        assert_eq!(world.refusals, u64::from(free < floor), "{free} bytes free");
+        world.refusals = 0;
+        world.faults = false;
+        assert!(world.is_writable());
+        world.check().unwrap();
+    }
+    world.disk().set_capacity(ROOM);
+    world.run(&[put(4), put(1)]).unwrap();
+    finish(&mut world, true).unwrap();
 }

@@ -1,14 +1,14 @@
 //! One key, several writers, some of whom give up: conditions hold, and the newest version wins.
 
 use crate::explore::explore;
-use crate::world::{World, below, content, give_up, together};
+use crate::world::{Client, World, below, content, give_up, together};
 use moraine_engine::{Condition, Error, Version};
 use shuttle::future::block_on;
 
 const KEY: &str = "key";
 
 enum End {
-    Stored(Version),
+    Stored,
     Refused,
     GaveUp,
 }
@@ -32,7 +32,7 @@ pub fn one_is_first() {
                     let put = client.put_async(KEY, &body, Condition::IfAbsent);
                     match give_up(put, polls) {
                         None => End::GaveUp,
-                        Some(Ok(object)) => End::Stored(object.version),
+                        Some(Ok(_)) => End::Stored,
                         Some(Err(Error::PreconditionFailed)) => End::Refused,
                         Some(Err(error)) => panic!("{error}"),
                     }
@@ -45,7 +45,7 @@ pub fn one_is_first() {
     let holder = (0..4).find(|number| found == Some(content(*number, 300)));
     let stored: Vec<u64> = (0..)
         .zip(&ends)
-        .filter(|(_, end)| matches!(end, End::Stored(_)))
+        .filter(|(_, end)| matches!(end, End::Stored))
         .map(|(number, _)| number)
         .collect();
     assert!(stored.len() <= 1, "two were first: {stored:?}");
@@ -67,28 +67,35 @@ pub fn one_is_first() {
     world.close(client);
 }
 
-/// Overwrites, deletions and copies of one key: what is there in the end is what the newest acknowledged version says.
+/// Reads beside the overwrites.
+const READS: usize = 4;
+
+/// Overwrites and deletions of one key, and somebody who reads it meanwhile: whose overwrite is acknowledged never sees an
+/// older version again, and what is there in the end is what the newest acknowledged version says.
 pub fn the_newest_wins() {
     let world = World::new();
     let client = world.client();
     client.put(KEY, &content(99, 300)).unwrap();
+    let reading = client.clone();
+    let reader = shuttle::thread::spawn(move || {
+        (0..READS).for_each(|_| {
+            seen(&reading);
+        });
+    });
     let versions = together(
         (0..3_u64)
             .map(|number| {
                 let client = client.clone();
                 let job = move || {
                     let object = client.put(KEY, &content(number, 300)).unwrap();
-                    let seen = client.get(KEY).unwrap();
-                    assert!(
-                        seen.is_some(),
-                        "a key that is only overwritten was not there"
-                    );
+                    assert!(seen(&client) >= object.version, "an older version is back");
                     (object.version, number)
                 };
                 Box::new(job) as Box<dyn FnOnce() -> (Version, u64) + Send>
             })
             .collect(),
     );
+    reader.join().unwrap();
     let newest = versions.iter().max().unwrap().1;
     assert!(
         client.get(KEY).unwrap() == Some(content(newest, 300)),
@@ -109,6 +116,12 @@ pub fn the_newest_wins() {
     assert_eq!(deleted.iter().filter(|deleted| **deleted).count(), 1);
     assert!(client.get(KEY).unwrap().is_none(), "deleted, and there");
     world.close(client);
+}
+
+/// The version of the key, which is only overwritten and so always there.
+fn seen(client: &Client) -> Version {
+    let object = block_on(client.store.head(client.bucket, KEY.as_bytes()));
+    object.unwrap().version
 }
 
 #[test]

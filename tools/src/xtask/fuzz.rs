@@ -7,14 +7,15 @@
 //! time (`CANARIES`): `cargo xtask test` and `long` then expect libFuzzer to notice within the seconds that a target has.
 
 use crate::count::Count;
+use crate::finding::{last_line, panic_in, repetition};
 use crate::place;
 use crate::run::{self, Done};
+use crate::turn::Turn;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::thread;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What the compiler adds for libFuzzer, to our crates and to all that they use.
 const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module \
@@ -95,15 +96,16 @@ fn named(failed: Vec<&str>) -> Done {
 /// Targets that one run of `cargo xtask test` attacks: all have their turn within some runs, and a run stays short.
 const IN_TURN: usize = 8;
 
-/// The targets whose turn it is, by the clock, and the canaries: what `cargo xtask test` does.
+/// The targets whose turn it is, and the canaries: what `cargo xtask test` does.
 pub fn smoke() -> Done<Count> {
-    let mut known = targets()?;
-    let minutes = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs() / 60);
-    let targets = u64::try_from(known.len()).unwrap_or(1).max(1);
-    known.rotate_left(usize::try_from(minutes % targets).unwrap_or(0));
-    known.truncate(IN_TURN);
+    let turn = Turn::now()?;
+    let known = turn.choose(targets()?, IN_TURN);
+    println!(
+        "turn {} ({}): {}",
+        turn.number,
+        turn.source,
+        known.join(", ")
+    );
     let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
     let all = count(known.len() + CANARIES.len());
     if let Some(why) = missing() {
@@ -212,12 +214,8 @@ fn attack(program: &Path, target: &str, seconds: u64, keep: bool) -> Done {
     let done = run::finish(command);
     let text = fs::read_to_string(&log).unwrap_or_default();
     done.map_err(|why| {
-        let input = last_line(&text, "Test unit written to").unwrap_or_default();
-        format!(
-            "{target}: {why}\n{}\n{input}\nrepeat: MORAINE_FUZZ_TARGET={target} {} FILE",
-            panic_in(&text),
-            program.display()
-        )
+        let repeat = repetition(&text, target, program);
+        format!("{target}: {why}\n{}\n{repeat}", panic_in(&text))
     })?;
     let done = last_line(&text, "Done ").unwrap_or("done");
     println!("{target}: {}", done.trim());
@@ -273,16 +271,6 @@ fn limit<'a>(command: &'a mut Command, seconds: u64, findings: &Path) -> &'a mut
         .args([INPUT_SECONDS_MAX, MEMORY_MIB_MAX])
 }
 
-fn last_line<'a>(log: &'a str, what: &str) -> Option<&'a str> {
-    log.lines().rfind(|line| line.contains(what))
-}
-
-/// The first panic in a log; nothing if there is none.
-fn panic_in(log: &str) -> String {
-    let panic = log.lines().skip_while(|line| !line.contains("panicked"));
-    panic.take(4).collect::<Vec<_>>().join("\n")
-}
-
 fn fuzzer(program: &Path, target: &str, log: &Path) -> Done<Command> {
     let file = File::create(log).map_err(|error| format!("{}: {error}", log.display()))?;
     let mut command = run::program(program);
@@ -324,12 +312,5 @@ mod tests {
         for (canary, target) in CANARIES {
             assert!(known.iter().any(|name| name == target), "{canary}");
         }
-    }
-
-    #[test]
-    fn a_panic_is_found_in_a_log() {
-        assert_eq!(panic_in("#2 INITED\nDone 5 runs\n"), "");
-        let log = "#2 INITED\nthread 'x' panicked at a.rs:1:\nwhy\n";
-        assert_eq!(panic_in(log), "thread 'x' panicked at a.rs:1:\nwhy");
     }
 }

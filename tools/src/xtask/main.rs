@@ -7,6 +7,7 @@
 
 mod bench;
 mod count;
+mod finding;
 mod fuzz;
 mod install;
 mod long;
@@ -20,6 +21,7 @@ mod show;
 mod steps;
 mod test;
 mod tidy;
+mod turn;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;

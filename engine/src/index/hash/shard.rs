@@ -8,6 +8,7 @@ use super::files::{Files, ShardFile};
 use super::location::{LocalNumber, Packed, Tag};
 use super::mark::ShardMark;
 use super::table::{Chain, SlotWord, Table};
+use crate::canary::{self, Canary};
 use crate::error::Result;
 use crate::sync::{Arc, Mutex, MutexGuard, RwLock};
 
@@ -204,6 +205,10 @@ impl Shard {
             }
             Err(error) => return Err(error),
         };
+        let table = Arc::new(table);
+        if canary::is(Canary::ShardSwitchedEarly) {
+            *self.live.write() = Arc::clone(&table);
+        }
         for (tag, place) in writer.table.entries().filter(|&(_, place)| alive(place)) {
             let free = table.find(tag, |_, _| {}).free;
             table.fill(free.expect("the new generation has room"), tag, place);
@@ -218,14 +223,14 @@ impl Shard {
     pub(super) fn clear(&self, writer: &mut Writer, files: &Files, pages: u64) -> Result<()> {
         writer.marked = ShardMark::default();
         let table = files.create(writer.next_file(), pages, writer.marked.sequence)?;
-        self.switch(writer, table);
+        self.switch(writer, Arc::new(table));
         writer.entries = 0;
         Ok(())
     }
 
-    fn switch(&self, writer: &mut Writer, table: Table) {
+    fn switch(&self, writer: &mut Writer, table: Arc<Table>) {
         writer.retired.push(writer.table.file().generation);
-        writer.table = Arc::new(table);
+        writer.table = table;
         *self.live.write() = writer.table.clone();
         writer.dead = 0;
         writer.dirty = true;

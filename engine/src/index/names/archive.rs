@@ -74,7 +74,7 @@ mod tests {
         let place = bytes.len() as u64;
         bytes.extend_from_slice(CONTENTS_MAGIC);
         bytes.extend_from_slice(&entries.to_le_bytes());
-        bytes.extend_from_slice(&[0; 2 * ENTRY_LEN_MIN as usize]);
+        bytes.extend_from_slice(&[0; 36]);
         bytes.extend_from_slice(TRAILER_MAGIC);
         bytes.extend_from_slice(&[0; 18]);
         bytes.extend_from_slice(&place.to_le_bytes());
