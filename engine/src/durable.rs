@@ -11,6 +11,13 @@ const PAD: usize = AlignedBuf::ALIGNMENT;
 ///
 /// A crash leaves the old file or the new one; a leftover `NAME.tmp` is overwritten by the next call.
 pub fn replace(disk: &dyn Disk, path: &DiskPath, content: &[u8]) -> io::Result<()> {
+    let temporary = prepare(disk, path, content)?;
+    publish(disk, &temporary, path)
+}
+
+/// Writes the file that is to replace the one at `path`, durably, beside it; [`publish`] puts it in place. Returns where it
+/// lies. Nothing has happened if this fails: it may be tried again, with a new file.
+pub fn prepare(disk: &dyn Disk, path: &DiskPath, content: &[u8]) -> io::Result<DiskPath> {
     let temporary = path.parent().join(&format!("{}.tmp", path.name()));
     if disk.exists(&temporary)? {
         disk.remove(&temporary)?;
@@ -23,7 +30,7 @@ pub fn replace(disk: &dyn Disk, path: &DiskPath, content: &[u8]) -> io::Result<(
     file.write_at(&buf, 0)?;
     file.set_len(content.len() as u64)?;
     file.sync_data()?;
-    publish(disk, &temporary, path)
+    Ok(temporary)
 }
 
 /// Moves a file whose content is already durable to its place, durably.

@@ -1,6 +1,7 @@
 //! What can go wrong: operating errors and damage. A bug is neither; it is an assertion.
 
 use crate::id::Id;
+use crate::index::names::NamesError;
 use crate::io::DiskPath;
 use crate::position::{NodeId, Offset, SegmentNumber};
 use crate::sync::Arc;
@@ -78,6 +79,17 @@ pub enum Error {
     NoSpace {
         /// Bytes that must be free.
         need: u64,
+    },
+    /// No room for the indexes, which are made from the log when a store is opened: it is not opened without them, since names that
+    /// they lack would read as deleted. Nothing is lost.
+    #[error(
+        "no room for the indexes: they take up to {need} bytes, {free} are free. Make room; what lies in index/ may be deleted"
+    )]
+    NoRoomForIndexes {
+        /// About how many bytes they take at most.
+        need: u64,
+        /// How many bytes the file system has left.
+        free: u64,
     },
     /// The process, or the system, has no file descriptor left. It passes; nothing that was acknowledged
     /// is touched, and what was refused has no effect.
@@ -260,7 +272,7 @@ pub enum Error {
     },
     /// The name index failed.
     #[error(transparent)]
-    NameIndex(#[from] crate::index::names::NamesError),
+    NameIndex(#[from] NamesError),
     /// A key, name or attribute breaks a limit.
     #[error("invalid {what}: {why}")]
     Invalid {
@@ -299,6 +311,37 @@ impl Error {
             source: Arc::new(source),
         }
     }
+
+    /// Whether a system call failed only for want of descriptors, memory or room: it may succeed later, and nothing is in doubt
+    /// unless it was a sync. Not for errors of the name index, whose storage gives up after any of them.
+    pub(crate) fn passes(&self) -> bool {
+        match self {
+            Self::NoDescriptor { .. } | Self::NoSpace { .. } => true,
+            Self::Io { source, .. } => is_for_want(source),
+            _ => false,
+        }
+    }
+
+    /// Whether there was no room on the disk, or within the quota.
+    pub(crate) fn is_full_disk(&self) -> bool {
+        match self {
+            Self::NoSpace { .. } => true,
+            Self::Io { source, .. } => is_full_disk(source),
+            Self::NameIndex(NamesError::Io { source, .. }) => is_full_disk(source),
+            _ => false,
+        }
+    }
+}
+
+fn is_full_disk(source: &io::Error) -> bool {
+    use io::ErrorKind::{QuotaExceeded, StorageFull};
+    matches!(source.kind(), StorageFull | QuotaExceeded)
+}
+
+fn is_for_want(source: &io::Error) -> bool {
+    is_without_descriptor(source)
+        || is_full_disk(source)
+        || source.kind() == io::ErrorKind::OutOfMemory
 }
 
 /// Whether a call failed only because no descriptor was left, of the process's or of the system's.

@@ -94,6 +94,8 @@ counters! {
     index_repairs,
     /// Checkpoints of the indexes.
     checkpoints,
+    /// Checkpoints that failed; those that failed for want of descriptors, memory or room are tried again.
+    checkpoints_failed,
 }
 
 impl Counters {

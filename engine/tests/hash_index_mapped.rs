@@ -68,6 +68,10 @@ impl Disk for Folder {
         fs::remove_file(self.path(path))
     }
 
+    fn remove_tree(&self, path: &DiskPath) -> io::Result<()> {
+        fs::remove_dir_all(self.path(path))
+    }
+
     fn sync_dir(&self, dir: &DiskPath) -> io::Result<()> {
         fs::File::open(self.path(dir))?.sync_all()
     }

@@ -269,7 +269,7 @@ fn render_process(out: &mut String) {
 type Line = (&'static str, &'static str, u64);
 
 #[rustfmt::skip]
-fn engine_counters(stats: &Stats) -> [Line; 17] {
+fn engine_counters(stats: &Stats) -> [Line; 18] {
     [
         ("puts_total", "Names written", stats.puts),
         ("gets_total", "Reads begun", stats.gets),
@@ -286,6 +286,7 @@ fn engine_counters(stats: &Stats) -> [Line; 17] {
         ("batches_total", "Batches written to the log", stats.batches),
         ("syncs_total", "Syncs of the log", stats.syncs),
         ("checkpoints_total", "Checkpoints of the indexes", stats.checkpoints),
+        ("checkpoints_failed_total", "Checkpoints of the indexes that failed", stats.checkpoints_failed),
         ("damaged_reads_total", "Reads that met damage", stats.damaged_reads),
         ("index_repairs_total", "Index entries put back from a footer", stats.index_repairs),
     ]

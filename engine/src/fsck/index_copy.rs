@@ -46,7 +46,7 @@ impl IndexCopy {
         let folder =
             std::env::temp_dir().join(format!("moraine-fsck-{}-{number}", std::process::id()));
         copy.folder = Some(folder.clone());
-        if let Err(error) = copy_tree(&source, &folder.join("index")) {
+        if let Err(error) = copy_indexes(&source, &folder.join("index"), report) {
             report.notes.push(format!(
                 "the indexes are not checked: they cannot be copied to {}: {error}",
                 folder.display()
@@ -125,6 +125,22 @@ fn shards_of(mark: &Path) -> u32 {
         .ok()
         .and_then(|mark| HashIndex::shards_in(&mark))
         .unwrap_or(HashConfig::default().shards)
+}
+
+/// Copies the two indexes, and not what an interrupted rebuild may have left beside them. What should be a folder and is not
+/// is a finding.
+fn copy_indexes(from: &Path, to: &Path, report: &mut Report) -> io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for (name, subject) in [("hash", Subject::HashIndex), ("names", Subject::NameIndex)] {
+        let source = from.join(name);
+        if source.is_dir() {
+            copy_tree(&source, &to.join(name))?;
+        } else if std::fs::symlink_metadata(&source).is_ok() {
+            let why = "it is not a folder: the next start puts one in its place";
+            report.add(subject, format!("index/{name}"), why.to_owned());
+        }
+    }
+    Ok(())
 }
 
 fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {

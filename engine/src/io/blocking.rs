@@ -63,6 +63,10 @@ impl Disk for BlockingDisk {
         self.tree.remove(path)
     }
 
+    fn remove_tree(&self, path: &DiskPath) -> io::Result<()> {
+        self.tree.remove_tree(path)
+    }
+
     fn sync_dir(&self, dir: &DiskPath) -> io::Result<()> {
         self.tree.sync_dir(dir)
     }

@@ -45,6 +45,7 @@ pub mod uring;
 pub use buf::AlignedBuf;
 pub use path::DiskPath;
 pub use read_buffers::ReadBuf;
+pub(crate) use real::remove_all;
 
 /// How [`Disk::open`] opens a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -84,6 +85,9 @@ pub trait Disk: Send + Sync + 'static {
     fn rename(&self, from: &DiskPath, to: &DiskPath) -> io::Result<()>;
     /// Removes a file. Durable once its folder was synced.
     fn remove(&self, path: &DiskPath) -> io::Result<()>;
+    /// Removes a file, or a folder with all it holds; not an error if there is nothing. Links are removed, not followed. Durable once
+    /// its folder was synced; a crash before that may leave any part of it.
+    fn remove_tree(&self, path: &DiskPath) -> io::Result<()>;
     /// Makes the entries of a folder durable.
     fn sync_dir(&self, dir: &DiskPath) -> io::Result<()>;
     /// Bytes that the file system holds for the files in a folder and below it, reserved ones included.

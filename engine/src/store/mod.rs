@@ -34,6 +34,7 @@ mod fetch;
 mod hot_name;
 mod hot_read;
 mod in_flight;
+mod index_room;
 mod ingest;
 mod key_locks;
 mod object;

@@ -15,7 +15,7 @@ use crate::durable;
 use crate::error::{DamageKind, Error, Place, Result};
 use crate::format::{FORMAT_VERSION, Geometry, StoreId, Superblock, SuperblockError, key_check};
 use crate::index::hash::PageSource;
-use crate::index::names::Kv;
+use crate::index::names::{Kv, Spill};
 use crate::io::reactor::Reactor;
 use crate::io::{Disk, DiskPath};
 use crate::log::{
@@ -26,7 +26,7 @@ use crate::position::{Hlc, Incarnation, LogPoint, NodeId, Offset, SegmentNumber}
 use crate::secret::StoreKey;
 use crate::stats::Counters;
 use crate::sync::{Arc, Mutex, Semaphore, mpsc};
-use std::path::PathBuf;
+use std::rc::Rc;
 
 /// The file that says who this store is.
 const SUPERBLOCK: &str = "superblock";
@@ -53,10 +53,8 @@ pub(crate) trait KvSource: Send + Sync {
     fn open(&self) -> crate::index::names::Result<Box<dyn Kv>>;
     /// Throws it away.
     fn remove(&self) -> crate::index::names::Result<()>;
-    /// A folder that may be made to hold what does not fit into memory while it is rebuilt; none for a twin in memory.
-    fn scratch(&self) -> Option<PathBuf> {
-        None
-    }
+    /// Where what does not fit into memory lies while it is rebuilt, if there is a place for it.
+    fn spill(&self) -> Option<Rc<dyn Spill>>;
 }
 
 /// What differs between a real and a simulated store.

@@ -7,12 +7,13 @@ use super::{Options, Store};
 use crate::clock::{Entropy, SystemClock, SystemEntropy};
 use crate::error::{Error, Result};
 use crate::index::hash::MmapSource;
-use crate::index::names::{DiskKv, DiskOptions, Kv};
+use crate::index::names::{DiskKv, DiskOptions, Kv, Spill, SpillFolder};
 use crate::io::lock::{DirLock, LockError};
 use crate::io::reactor::Reactor;
 use crate::io::{DiskPath, probe};
 use crate::sync::Arc;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 /// Cold reads in flight at once: what a fast disk needs to be busy.
 const READ_DEPTH: usize = 64;
@@ -32,8 +33,9 @@ impl KvSource for DiskSource {
         DiskKv::remove(&self.0)
     }
 
-    fn scratch(&self) -> Option<PathBuf> {
-        Some(self.0.with_file_name("rebuild"))
+    fn spill(&self) -> Option<Rc<dyn Spill>> {
+        let path = self.0.with_file_name("rebuild");
+        Some(Rc::new(SpillFolder::new(path)))
     }
 }
 

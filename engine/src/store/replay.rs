@@ -1,21 +1,21 @@
 //! Letting the indexes catch up: sealed segments by their footers, damaged ones by their batches.
 //!
 //! Each index from where it is complete: a record is not shown again to the one that has it. The name index takes records
-//! in transactions where it goes on, and is made at once, sorted, where it starts empty ([`Rebuild`]). Memory holds one footer, a
+//! in transactions where it goes on, and is made at once, sorted, where it starts empty and the caller wants that ([`Rebuild`]). Memory holds one footer, a
 //! chunk of records and a run of the sort, however long the log is.
 
 use crate::apply::{Apply, Change, Indexes, SameId, names_error};
 use crate::error::{Error, Result};
 use crate::format::{Footer, RECORD_HEADER_LEN, RecordHeader, RecordKind, RecordView};
 use crate::index::Covered;
-use crate::index::names::Rebuild;
+use crate::index::names::{Rebuild, Spill};
 use crate::io::Disk;
 use crate::log::scan::{Scanned, ScannedRecord, Scanner};
 use crate::log::{Opened, Segment, Segments, read_footer};
 use crate::position::{Hlc, LogPoint, NodeId, Offset, Position};
 use bytes::Bytes;
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
-use std::path::Path;
+use std::rc::Rc;
 
 /// Records applied in one transaction of the name index, or decoded in one go.
 const CHUNK_RECORDS: usize = 4096;
@@ -36,17 +36,21 @@ pub(crate) struct Replay<'a> {
     pub end: LogPoint,
 }
 
+/// That an empty name index is to be made sorted, and where what does not fit into memory lies meanwhile.
+pub(crate) struct Sorted(pub Option<Rc<dyn Spill>>);
+
 impl Replay<'_> {
     /// Brings both indexes to the log's end; returns how many records that took.
     ///
-    /// A name index that is empty is made at once, with what does not fit into memory in the folder `scratch`.
-    pub fn run(&self, scratch: Option<&Path>) -> Result<u64> {
+    /// With `sorted`, a name index that is empty is made at once; what does not fit into memory lies at `sorted.0` then.
+    pub fn run(&self, sorted: Option<Sorted>) -> Result<u64> {
         let from = self.content_from.min(self.names_from);
         if from >= self.end {
             return Ok(0);
         }
         let anew = self.indexes.names.is_new().map_err(names_error)?;
-        let rebuild = anew.then(|| Rebuild::new(scratch)).transpose();
+        let sorted = sorted.filter(|_| anew);
+        let rebuild = sorted.map(|Sorted(place)| Rebuild::new(place)).transpose();
         let mut sink = ReplaySink {
             replay: self,
             rebuild: rebuild.map_err(names_error)?,

@@ -21,6 +21,9 @@ const CHECK_EVERY: Duration = Duration::from_secs(1);
 /// Checks after which anything new is worth a checkpoint.
 const CHECKS_MAX: u32 = 30;
 
+/// Checks until a checkpoint is tried again that failed for want of something.
+const RETRY_CHECKS: u32 = 5;
+
 /// What runs beside the callers.
 pub(crate) struct Runtime {
     threads: Mutex<Option<Threads>>,
@@ -148,19 +151,32 @@ fn checkpoints(shared: &Arc<Shared>, ring: &(Mutex<bool>, Condvar)) {
     let (stopped, bell) = ring;
     let mut written = 0;
     let mut checks = 0;
+    let mut again = false;
     let mut stop = stopped.lock();
     while !*stop {
         stop = bell.wait_timeout(stop, CHECK_EVERY);
         let now = shared.counters.log_bytes_written.load(Ordering::Relaxed);
         checks += 1;
-        let due = now - written >= CHECKPOINT_BYTES || (checks >= CHECKS_MAX && now > written);
+        let due = if again {
+            checks >= RETRY_CHECKS
+        } else {
+            now - written >= CHECKPOINT_BYTES || (checks >= CHECKS_MAX && now > written)
+        };
         if *stop || !due {
             continue;
         }
         drop(stop);
         (written, checks) = (now, 0);
-        if let Err(error) = shared.checkpoint() {
-            tracing::error!(%error, "a checkpoint failed: the next start replays more of the log");
+        let made = shared.checkpoint();
+        again = made.as_ref().is_err_and(Error::passes);
+        match made {
+            Ok(()) => {}
+            Err(error) if again => {
+                tracing::warn!(%error, "a checkpoint is put off: nothing is lost, and it is tried again in {RETRY_CHECKS} seconds");
+            }
+            Err(error) => {
+                tracing::error!(%error, "a checkpoint failed: the next start replays more of the log");
+            }
         }
         stop = stopped.lock();
     }

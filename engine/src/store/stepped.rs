@@ -10,11 +10,12 @@ use super::{Options, Store};
 use crate::clock::{Clock, Entropy};
 use crate::error::Result;
 use crate::index::hash::HeapSource;
-use crate::index::names::{Kv, MemoryKv};
+use crate::index::names::{Kv, MemoryKv, Spill, SpillOnDisk};
 use crate::io::reactor::Reactor;
 use crate::io::{Disk, DiskPath};
 use crate::log::Writer;
 use crate::sync::Arc;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// The name index in memory, with its snapshot in a file of the simulated disk.
@@ -33,6 +34,30 @@ impl KvSource for MemorySource {
 
     fn remove(&self) -> crate::index::names::Result<()> {
         MemoryKv::remove(&*self.0, &Self::path())
+    }
+
+    fn spill(&self) -> Option<Rc<dyn Spill>> {
+        Some(Rc::new(SpillOnDisk(Arc::clone(&self.0))))
+    }
+}
+
+/// What a stepped store is made of.
+pub(super) fn parts(
+    disk: Arc<dyn Disk>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+) -> Parts {
+    Parts {
+        cache_seed: 0,
+        pages: Arc::new(HeapSource::new(Arc::clone(&disk))),
+        kv: Box::new(MemorySource(Arc::clone(&disk))),
+        disk,
+        clock,
+        entropy,
+        compute: Workers::Inline,
+        lookup: Workers::Inline,
+        reactor: Reactor::inline(),
+        dir: "simulated".to_owned(),
     }
 }
 
@@ -55,18 +80,7 @@ impl Store {
         entropy: Arc<dyn Entropy>,
         options: Options,
     ) -> Result<(Self, Stepper)> {
-        let parts = Parts {
-            cache_seed: 0,
-            pages: Arc::new(HeapSource::new(Arc::clone(&disk))),
-            kv: Box::new(MemorySource(Arc::clone(&disk))),
-            disk,
-            clock,
-            entropy,
-            compute: Workers::Inline,
-            lookup: Workers::Inline,
-            reactor: Reactor::inline(),
-            dir: "simulated".to_owned(),
-        };
+        let parts = parts(disk, clock, entropy);
         let OpenedStore {
             shared,
             writer,

@@ -353,6 +353,7 @@ pub const fn is_fault(error: &Error) -> bool {
             | Error::Poisoned { .. }
             | Error::NoSpace { .. }
             | Error::NoDescriptor { .. }
+            | Error::NoRoomForIndexes { .. }
             | Error::Closed
             | Error::Damaged { .. }
             | Error::Missing { .. }

@@ -24,6 +24,7 @@ mod exhaustive;
 mod flips;
 mod fsck;
 mod index_faults;
+mod index_room;
 mod log_file;
 mod nth_call_fails;
 mod random_faults;

@@ -18,6 +18,12 @@ enum Fault {
     Stale(String),
     /// This part is another store's.
     Foreign(String),
+    /// A folder is a file.
+    Flat(String),
+    /// A file is a folder with something in it.
+    Deep(String),
+    /// There is a link that leads nowhere.
+    Dangling(String),
 }
 
 fn faults(index: &Path) -> Vec<Fault> {
@@ -27,6 +33,18 @@ fn faults(index: &Path) -> Vec<Fault> {
         out.push(Fault::Deleted(part.to_owned()));
         out.push(Fault::Stale(part.to_owned()));
         out.push(Fault::Foreign(part.to_owned()));
+        out.push(Fault::Flat(part.to_owned()));
+        out.push(Fault::Dangling(part.to_owned()));
+    }
+    // None of these is there when a store was closed.
+    for (path, made) in [
+        ("rebuild/names.0", Fault::Deep as fn(String) -> Fault),
+        ("rebuild", Fault::Flat),
+        ("hash/mark.tmp", Fault::Deep),
+        ("names/removed", Fault::Deep),
+        ("names/suspect", Fault::Deep),
+    ] {
+        out.push(made(path.to_owned()));
     }
     for file in &files {
         out.push(Fault::Deleted(file.clone()));
@@ -35,6 +53,7 @@ fn faults(index: &Path) -> Vec<Fault> {
         out.push(Fault::Grown(file.clone()));
         out.push(Fault::Stale(file.clone()));
         out.push(Fault::Foreign(file.clone()));
+        out.push(Fault::Deep(file.clone()));
         for other in files.iter().filter(|other| *other > file) {
             out.push(Fault::Swapped(file.clone(), other.clone()));
         }
@@ -67,6 +86,19 @@ impl Fault {
             }
             Self::Stale(part) => take_from(earlier, index, part),
             Self::Foreign(part) => take_from(foreign, index, part),
+            Self::Flat(part) => {
+                remove(&index.join(part));
+                fs::write(named(index, part), b"not a folder").unwrap();
+            }
+            Self::Deep(part) => {
+                remove(&index.join(part));
+                fs::create_dir_all(index.join(part)).unwrap();
+                fs::write(index.join(part).join("file"), b"not a file").unwrap();
+            }
+            Self::Dangling(part) => {
+                remove(&index.join(part));
+                std::os::unix::fs::symlink("nowhere", named(index, part)).unwrap();
+            }
         }
     }
 
@@ -79,14 +111,22 @@ impl Fault {
             Self::Swapped(one, other) => format!("{one} and {other} swapped"),
             Self::Stale(part) => format!("{part:?} stale"),
             Self::Foreign(part) => format!("{part:?} of another store"),
+            Self::Flat(part) => format!("{part:?} a file"),
+            Self::Deep(part) => format!("{part} a folder"),
+            Self::Dangling(part) => format!("{part:?} a link that leads nowhere"),
         }
     }
+}
+
+/// The path of a part, also of the index itself, without a slash at its end.
+fn named(index: &Path, part: &str) -> PathBuf {
+    index.join(part).components().collect()
 }
 
 fn remove(path: &Path) {
     if path.is_dir() {
         fs::remove_dir_all(path).unwrap();
-    } else {
+    } else if path.exists() {
         fs::remove_file(path).unwrap();
     }
 }
@@ -112,6 +152,8 @@ fn run(sample: &Sample, foreign: &Path, fault: &Fault) -> Check {
     for last in [false, false, true] {
         let seen = look(&copy.0, &sample.objects).map_err(|Failure(why)| blame(why))?;
         ensure!(seen.is_whole(), "{}: {seen:?}", fault.told());
+        let left = index.join("rebuild");
+        ensure!(!left.exists(), "{}: the leftovers stay", fault.told());
         let report = fsck::run(&copy.0, &mut |_| {}).map_err(|error| blame(error.to_string()))?;
         let of_index = |found: &fsck::Finding| found.subject == fsck::Subject::NameIndex;
         let passes = !last && report.findings.iter().all(of_index);

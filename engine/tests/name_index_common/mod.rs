@@ -306,6 +306,10 @@ impl Disk for MemDisk {
         Ok(())
     }
 
+    fn remove_tree(&self, _: &DiskPath) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     fn sync_dir(&self, _: &DiskPath) -> io::Result<()> {
         let mut state = self.0.lock().unwrap();
         state.durable_entries = state.entries.clone();

@@ -1,7 +1,7 @@
 //! How the index becomes durable: flush the shards, then write the mark that names them.
 
 use super::HashIndex;
-use super::files::ShardFile;
+use super::files::{ShardFile, Undurable};
 use super::mark::Mark;
 use super::table::Table;
 use crate::error::{Error, Result};
@@ -16,7 +16,8 @@ impl HashIndex {
     ///
     /// # Errors
     /// If a flush fails, nothing is known about what the shards hold on disk: the mark is removed, so that the next
-    /// open rebuilds, and the index refuses further changes; lookups go on.
+    /// open rebuilds, and the index refuses further changes; lookups go on. If descriptors, memory or room for the mark were
+    /// wanting, nothing has happened: the index goes on, the durable mark covers less, and the next call tries again.
     pub fn checkpoint(&self, covered: &Covered) -> Result<()> {
         let mut mark = self.mark.lock();
         self.check_open()?;
@@ -64,23 +65,31 @@ impl HashIndex {
             shards: Vec::with_capacity(self.shards.len()),
         };
         let mut new_names = false;
-        let mut changed = Vec::new();
+        let mut flushed = Vec::new();
         for (shard, old) in self.shards.iter().zip(&mark.shards) {
             // After closing, this waits for the last change, and none follows.
             let (mut state, table) = shard.write().begin_flush(sequence);
-            changed.extend(table);
+            flushed.extend(table.map(|table| (shard, table)));
             if clean && state.generation != 0 {
                 state.crc = shard.table().crc();
             }
             new_names |= state.generation != old.generation;
             new.shards.push(state);
         }
+        let changed: Vec<_> = flushed.iter().map(|(_, table)| table.clone()).collect();
         self.flush(&changed, sequence)?;
-        if new_names {
-            let synced = self.files.sync_names();
-            synced.map_err(|error| self.poison(error))?;
+        let named = if new_names {
+            self.files.sync_names()
+        } else {
+            Ok(())
+        };
+        if let Err(error) = named.and_then(|()| self.commit(mark, new)) {
+            // The flush was in vain: of these shards, no mark says what it covered.
+            for (shard, _) in &flushed {
+                shard.write().undo_flush();
+            }
+            return Err(self.give_up(error));
         }
-        self.commit(mark, new)?;
         let states = self.shards.iter().zip(&mark.shards);
         Ok(states
             .flat_map(|(shard, state)| shard.write().end_flush(*state))
@@ -93,7 +102,7 @@ impl HashIndex {
         let Err(error) = self.files.flush_all(changed, sequence) else {
             return Ok(());
         };
-        let error = self.poison(error);
+        let error = self.end_with(error);
         if let Err(error) = self.files.remove_mark() {
             tracing::error!(%error, "the mark of a hash index that failed could not be removed: delete index/hash");
         }
@@ -101,7 +110,7 @@ impl HashIndex {
     }
 
     /// Makes `new` the durable mark, with the present segment table and enough numbers for a while.
-    fn commit(&self, mark: &mut Mark, new: Mark) -> Result<()> {
+    fn commit(&self, mark: &mut Mark, new: Mark) -> Result<(), Undurable> {
         let (bytes, limit) = {
             let segments = self.segments.read();
             let low = segments.left() <= self.config.number_block / 2;
@@ -109,17 +118,35 @@ impl HashIndex {
             let limit = segments.limit_for(block);
             (new.encode(&segments, limit), limit)
         };
-        self.files
-            .write_mark(&bytes)
-            .map_err(|error| self.poison(error))?;
+        self.files.write_mark(&bytes)?;
         self.segments.write().raise_limit(limit);
         *mark = new;
         Ok(())
     }
 
+    /// What becomes of a checkpoint that failed: only where something is in doubt does the index refuse further changes.
+    fn give_up(&self, error: Undurable) -> Error {
+        match error {
+            Undurable::Later(error) => error,
+            Undurable::Never(error) => self.end_with(error),
+        }
+    }
+
+    /// Refuses all further changes because of `error`. What is returned never reads as if it passed.
+    fn end_with(&self, error: Error) -> Error {
+        let poisoned = self.poison_with(&error.to_string());
+        if error.passes() { poisoned } else { error }
+    }
+
+    /// For what a change cannot do without: it is not made then, and no checkpoint may claim that it was.
+    fn refuse(&self, error: Undurable) -> Error {
+        self.poison(error.into_error())
+    }
+
     /// Reserves a block of local numbers, durably. Says nothing new about what the shards hold.
     pub(super) fn reserve_numbers(&self, mark: &mut Mark) -> Result<()> {
-        self.commit(mark, mark.clone())
+        let same = mark.clone();
+        self.commit(mark, same).map_err(|error| self.refuse(error))
     }
 
     /// Called before every change: makes the first one possible.
@@ -142,10 +169,11 @@ impl HashIndex {
         if mark.clean {
             let mut unclean = mark.clone();
             unclean.clean = false;
-            self.commit(mark, unclean)?;
+            self.commit(mark, unclean)
+                .map_err(|error| self.refuse(error))?;
         }
         let synced = self.files.sync_names();
-        synced.map_err(|error| self.poison(error))?;
+        synced.map_err(|error| self.refuse(error))?;
         self.remove_leftovers(mark)?;
         self.changing.store(true, Ordering::Release);
         Ok(())
@@ -173,7 +201,8 @@ impl HashIndex {
         self.check_open()?;
         self.segments.write().forget_all();
         let empty = Mark::empty(mark.store_id, mark.sequence, self.config.shards);
-        self.commit(&mut mark, empty)?;
+        self.commit(&mut mark, empty)
+            .map_err(|error| self.refuse(error))?;
         for shard in &self.shards {
             let pages = u64::from(self.config.initial_pages);
             let cleared = shard.clear(&mut shard.write(), &self.files, pages);

@@ -39,6 +39,40 @@ impl ShardFile {
     }
 }
 
+/// Why something could not be made durable.
+pub(super) enum Undurable {
+    /// For want of descriptors, memory or room, before anything was in doubt: it may be tried again.
+    Later(Error),
+    /// What the disk holds now is not known.
+    Never(Error),
+}
+
+impl Undurable {
+    pub(super) fn into_error(self) -> Error {
+        match self {
+            Self::Later(error) | Self::Never(error) => error,
+        }
+    }
+
+    /// Of a file that nothing refers to yet.
+    fn before(error: Error) -> Self {
+        if error.passes() {
+            Self::Later(error)
+        } else {
+            Self::Never(error)
+        }
+    }
+
+    /// Of a folder. To sync one takes a descriptor; only that can be told from a sync that failed, which is never repeated.
+    fn of_folder(error: Error) -> Self {
+        if matches!(error, Error::NoDescriptor { .. }) {
+            Self::Later(error)
+        } else {
+            Self::Never(error)
+        }
+    }
+}
+
 /// The folder, and what its files have in common.
 pub(super) struct Files {
     disk: Arc<dyn Disk>,
@@ -125,9 +159,18 @@ impl Files {
     }
 
     /// Makes the mark durable; every file that it names, and its name, must be durable already.
-    pub(super) fn write_mark(&self, bytes: &[u8]) -> Result<()> {
-        let path = self.dir.join(MARK);
-        durable::replace(&*self.disk, &path, bytes).map_err(self.error("write", &path))
+    ///
+    /// # Errors
+    /// After one of [`Undurable::Later`] the durable mark is the old one or this: both are valid as long as the files that
+    /// either names are kept.
+    pub(super) fn write_mark(&self, bytes: &[u8]) -> Result<(), Undurable> {
+        let (disk, path) = (&*self.disk, self.dir.join(MARK));
+        let prepared = durable::prepare(disk, &path, bytes);
+        let prepared = prepared.map_err(self.error("write", &path));
+        let prepared = prepared.map_err(Undurable::before)?;
+        let published = durable::publish(disk, &prepared, &path);
+        let published = published.map_err(self.error("write", &path));
+        published.map_err(Undurable::of_folder)
     }
 
     /// Removes the mark durably: the next open rebuilds.
@@ -144,10 +187,10 @@ impl Files {
     }
 
     /// Makes the names in the folder durable.
-    pub(super) fn sync_names(&self) -> Result<()> {
-        self.disk
-            .sync_dir(&self.dir)
-            .map_err(self.error("sync", &self.dir))
+    pub(super) fn sync_names(&self) -> Result<(), Undurable> {
+        let synced = self.disk.sync_dir(&self.dir);
+        let synced = synced.map_err(self.error("sync", &self.dir));
+        synced.map_err(Undurable::of_folder)
     }
 
     fn path(&self, file: ShardFile) -> DiskPath {

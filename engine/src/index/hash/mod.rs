@@ -47,6 +47,10 @@
 //! - A file that the mark does not name is removed at the next chance, and its number is not used again while its
 //!   name may come back.
 //!
+//! A checkpoint may also stop between the rename of its mark and the sync of the folder, for want of a descriptor, and be made again
+//! later. The disk has the old mark or the new one until then. The shards hold what either covers, and the files that either
+//! names stay: all that were replaced since the last mark that is known to be durable.
+//!
 //! So growing costs no sync in the path of a write, and a rebuild, in which every shard grows a dozen times, syncs only
 //! at its checkpoints. An empty shard has generation 0 in the mark, and no file of its own there: starting afresh, or
 //! [`HashIndex::clear`], is one write of the mark.

@@ -2,7 +2,7 @@
 
 use super::HashIndex;
 use super::config::HashConfig;
-use super::files::{Files, ShardFile};
+use super::files::{Files, ShardFile, Undurable};
 use super::mark::SHARDS_AT;
 use super::mark::{Mark, ShardMark};
 use super::pages::PageSource;
@@ -145,7 +145,9 @@ fn adopt(
 fn start_afresh(files: &Files, config: &HashConfig) -> Result<Parts> {
     let mark = Mark::empty(files.store_id(), 0, config.shards);
     let mut segments = SegmentTable::default();
-    files.write_mark(&mark.encode(&segments, config.number_block))?;
+    files
+        .write_mark(&mark.encode(&segments, config.number_block))
+        .map_err(Undurable::into_error)?;
     segments.raise_limit(config.number_block);
     let old = files.shard_files()?;
     for file in &old {

@@ -9,14 +9,13 @@ use super::location::{LocalNumber, Packed, Tag};
 use super::mark::ShardMark;
 use super::table::{Chain, SlotWord, Table};
 use crate::canary::{self, Canary};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::sync::{Arc, Mutex, MutexGuard, RwLock};
-use std::io;
 
 /// A shard grows beyond this load, in thousandths of its slots. With four slots a bucket, a search then looks at 1.4
 /// buckets on average for what is there and at 3.8 for what is not (simulated; 1.1 and 1.5 at 600).
 const LOAD_MAX: u64 = 800;
-/// Where the disk is full, a shard is filled up to this load before an insert fails.
+/// Where the disk is full, or no descriptor is left, a shard is filled up to this load before an insert fails.
 const LOAD_LIMIT: u64 = 970;
 /// A search longer than this many buckets (four pages) makes a shard grow...
 const CHAIN_MAX: u64 = 256;
@@ -182,8 +181,8 @@ impl Shard {
         !slots.is_empty()
     }
 
-    /// Moves what is alive into a new generation with more room, or leaves things as they are if the disk is full and
-    /// there is some room left. Returns where `tag` can be added now.
+    /// Moves what is alive into a new generation with more room, or leaves things as they are if the disk is full, or no
+    /// descriptor is left, and there is some room left. Returns where `tag` can be added now.
     fn grow(
         &self,
         writer: &mut Writer,
@@ -199,8 +198,8 @@ impl Shard {
         let pages = Table::pages_for(grown_slots(entries, file));
         let table = match files.create(file, pages, writer.marked.sequence) {
             Ok(table) => table,
-            Err(error) if is_full_disk(&error) && writer.has_room(chain) => {
-                tracing::warn!(%error, "the hash index cannot grow: the disk is full");
+            Err(error) if error.passes() && writer.has_room(chain) => {
+                tracing::warn!(%error, "the hash index cannot grow yet");
                 writer.retry_at = writer.used() + RETRY_SLOTS;
                 return Ok(chain);
             }
@@ -289,6 +288,11 @@ impl Writer {
         (mark, Some(self.table.clone()))
     }
 
+    /// No mark came of the flush that was begun: the next checkpoint flushes again, and states the counts of then.
+    pub(super) fn undo_flush(&mut self) {
+        self.dirty = true;
+    }
+
     /// The mark is durable. Returns the files that are not needed any more.
     pub(super) fn end_flush(&mut self, mark: ShardMark) -> Vec<ShardFile> {
         self.marked = mark;
@@ -323,17 +327,4 @@ impl Writer {
 fn grown_slots(entries: u64, file: ShardFile) -> u64 {
     let jitter = (u64::from(file.shard) * 167 + file.generation * 97) % 251;
     (entries + 1) * (1250 + jitter) / LOAD_MAX
-}
-
-fn is_full_disk(error: &Error) -> bool {
-    if matches!(error, Error::NoDescriptor { .. }) {
-        return true;
-    }
-    let Error::Io { source, .. } = error else {
-        return false;
-    };
-    matches!(
-        source.kind(),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-    )
 }

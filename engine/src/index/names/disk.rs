@@ -8,8 +8,10 @@
 //! is verified when it is replayed. `fjall` answers some damage with a panic while it opens; that is caught here. What
 //! only a background compaction runs into poisons the store: no commit succeeds any more. The folder is then marked, and
 //! the next open reads every row before it trusts it. The one thing in the
-//! journal that has no checksum is covered by [`journal`].
+//! journal that has no checksum is covered by [`journal`], and the one number that is believed before its checksum by
+//! [`archive`].
 
+use super::archive;
 use super::error::{NamesError, RebuildReason, Result};
 use super::journal;
 use super::kv::{self, Change, Kv, KvStats, RowSink, Table, Visit, Visitor};
@@ -26,6 +28,8 @@ const TREE: &str = "names";
 const SUSPECT: &str = "suspect";
 /// Its presence says that the folder is being removed.
 const REMOVED: &str = "removed";
+/// Made and removed to find out whether there is room.
+const ROOM: &str = "room";
 /// The file that `fjall` writes once a new folder is complete.
 const VERSION: &str = "version";
 /// The folder of a tree's sorted tables, which are never written again.
@@ -58,6 +62,7 @@ impl Default for DiskOptions {
 /// The store on disk.
 pub struct DiskKv {
     path: PathBuf,
+    memtable_bytes: u64,
     database: Database,
     tree: Keyspace,
     /// The folder, if it is a copy. Last, so that it goes after the database was closed.
@@ -71,6 +76,7 @@ impl DiskKv {
         let (database, tree) = guarded("open", || open(path, options))?;
         let store = Self {
             path: path.to_owned(),
+            memtable_bytes: options.memtable_bytes,
             database,
             tree,
             scratch: None,
@@ -119,6 +125,8 @@ impl DiskKv {
     }
 
     /// Runs a write, and leaves a mark for the next open if a background job failed: what stopped it may be damage.
+    ///
+    /// `fjall` does not tell what the job ran into; that there is no room for another table is found out here.
     fn write(&self, op: &'static str, call: impl FnOnce() -> fjall::Result<()>) -> Result<()> {
         let error = match catch_unwind(AssertUnwindSafe(call)) {
             Ok(Ok(())) => return Ok(()),
@@ -128,8 +136,25 @@ impl DiskKv {
         if matches!(error, fjall::Error::Poisoned) {
             // Without the mark the next open is only less suspicious; the error is reported either way.
             self.distrust();
+            if let Some(source) = self.is_full() {
+                return Err(NamesError::io(op, source));
+            }
         }
         Err(translate(op, error))
+    }
+
+    /// Why a table cannot be written, if the disk or the quota is what it lacks.
+    fn is_full(&self) -> Option<io::Error> {
+        use io::ErrorKind::{QuotaExceeded, StorageFull};
+        let path = self.path.join(ROOM);
+        let tried = fs::File::create(&path).and_then(|file| {
+            let flags = rustix::fs::FallocateFlags::empty();
+            Ok(rustix::fs::fallocate(&file, flags, 0, self.memtable_bytes)?)
+        });
+        let _ = fs::remove_file(&path);
+        tried
+            .err()
+            .filter(|error| matches!(error.kind(), StorageFull | QuotaExceeded))
     }
 }
 
@@ -257,11 +282,22 @@ fn check_folder(path: &Path) -> Result<()> {
     if entries > 0 && !journal::in_order(path).map_err(|source| operating("open", source))? {
         return Err(RebuildReason::Storage("its journal is out of order".to_owned()).into());
     }
+    if entries > 0 && !archive::are_bounded(path).map_err(|source| operating("open", source))? {
+        return Err(RebuildReason::Storage("a table of contents is damaged".to_owned()).into());
+    }
     Ok(())
 }
 
 fn remove(path: &Path) -> io::Result<()> {
+    // What is no folder, or a link that leads nowhere, was never one of ours.
+    if !path.is_dir() {
+        return crate::io::remove_all(path);
+    }
+    let linked = fs::symlink_metadata(path)?.is_symlink();
     let folder = fs::File::open(path)?;
+    if path.join(REMOVED).is_dir() {
+        fs::remove_dir_all(path.join(REMOVED))?;
+    }
     fs::File::create(path.join(REMOVED))?.sync_all()?;
     folder.sync_all()?;
     for entry in fs::read_dir(path)? {
@@ -274,6 +310,10 @@ fn remove(path: &Path) -> io::Result<()> {
     }
     folder.sync_all()?;
     fs::remove_file(path.join(REMOVED))?;
+    if linked {
+        // Whoever put the folder elsewhere wants it there.
+        return Ok(());
+    }
     fs::remove_dir(path)
 }
 

@@ -11,7 +11,9 @@
 //!
 //! `fjall` 3.1 was chosen over `redb` 4.5 by measurement: 10 million names with keys of 90 bytes and rows of 250, each with
 //! its reverse row and a state row per commit; each put reads the old row first; a persist every two seconds; a cache of
-//! 256 MiB for both; ext4 on 2 shared cores, one engine after the other. `benches/src/bin/names.rs` repeats it.
+//! 256 MiB for both; ext4 on 2 shared cores, one engine after the other. `benches/src/bin/names.rs` repeats it. The figures
+//! are of the first code on either (commit 93b4056) and say which to choose; what the present code does at ten million names is in
+//! `benches/growth.md`.
 //!
 //! | | fjall | redb |
 //! | --- | --: | --: |
@@ -41,6 +43,7 @@
 //!   were written out of order are taken for damage, which means a rebuild and not only a replay.
 
 mod apply;
+mod archive;
 mod check;
 mod content;
 mod disk;
@@ -53,6 +56,7 @@ mod memory;
 mod rebuild;
 mod row;
 mod sorter;
+mod spill;
 mod state;
 
 pub use apply::NameChange;
@@ -66,4 +70,7 @@ pub use list::{ListEntry, ListPage, ListQuery, ListStart, PAGE_BYTES_MAX, ROWS_S
 pub use memory::MemoryKv;
 pub use rebuild::Rebuild;
 pub use row::{KEY_MAX, NameRow};
+#[cfg(any(test, feature = "sim"))]
+pub(crate) use spill::SpillOnDisk;
+pub use spill::{Spill, SpillFolder};
 pub use state::{FORMAT, Usage};

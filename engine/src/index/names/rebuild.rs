@@ -5,43 +5,38 @@
 //! what comes out of a sort, so that nothing is read, and the reverse rows and the usage follow from what comes out.
 //!
 //! All or nothing: before the last step there is an empty index, which the next start fills from the log. Rows that do not
-//! fit into memory are spilled to a folder that is empty before and gone after; it takes up to twice the room of the index.
+//! fit into memory are spilled ([`Spill`]); it takes up to twice the room of the index. Where that room is wanting, or a run
+//! cannot be written or read back, the caller empties the index and applies the records one by one.
 
 use super::apply::NameChange;
 use super::error::{NamesError, Result};
 use super::index::NameIndex;
 use super::kv::{RowSink, Table};
 use super::row::{self, KEY_MAX};
-use super::sorter::{Merge, RUN_BYTES, Sorter};
+use super::sorter::{Merge, Sorter};
+use super::spill::Spill;
 use super::state::{STATE_KEY, State, Usage};
 use crate::format::NameKey;
 use crate::id::Id;
 use crate::index::Covered;
 use crate::position::{BucketId, Hlc, Version};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::{fs, io};
+use std::rc::Rc;
 
 /// An index in the making.
 pub struct Rebuild {
     names: Sorter,
     hlc: Hlc,
-    run_bytes: usize,
     scratch: Option<Scratch>,
 }
 
 impl Rebuild {
-    /// Begins one, which spills what does not fit into memory to the folder `scratch`; without one, all is held in memory.
-    pub fn new(scratch: Option<&Path>) -> Result<Self> {
-        Self::with_run(scratch, RUN_BYTES)
-    }
-
-    fn with_run(scratch: Option<&Path>, run_bytes: usize) -> Result<Self> {
-        let scratch = scratch.map(Scratch::new).transpose()?;
+    /// Begins one, which spills what does not fit into memory; without a place for that, all is held in memory.
+    pub fn new(place: Option<Rc<dyn Spill>>) -> Result<Self> {
+        let scratch = place.map(Scratch::new).transpose()?;
         Ok(Self {
-            names: Sorter::new(spill(scratch.as_ref(), "names"), run_bytes),
+            names: Sorter::new(spill(scratch.as_ref(), "names")),
             hlc: Hlc::default(),
-            run_bytes,
             scratch,
         })
     }
@@ -71,7 +66,7 @@ impl Rebuild {
         let stamp = self.hlc.max(hlc);
         let mut rows = Some(Rows {
             names: self.names.merge()?,
-            uses: Sorter::new(spill(self.scratch.as_ref(), "uses"), self.run_bytes),
+            uses: Sorter::new(spill(self.scratch.as_ref(), "uses")),
             usage: BTreeMap::new(),
         });
         index.fill(covered, stamp, &mut |state, sink| {
@@ -81,8 +76,8 @@ impl Rebuild {
     }
 }
 
-fn spill(scratch: Option<&Scratch>, name: &'static str) -> Option<(PathBuf, &'static str)> {
-    scratch.map(|scratch| (scratch.0.clone(), name))
+fn spill(scratch: Option<&Scratch>, name: &'static str) -> Option<(Rc<dyn Spill>, &'static str)> {
+    scratch.map(|scratch| (Rc::clone(&scratch.0), name))
 }
 
 /// The rows of an index, table by table.
@@ -129,36 +124,34 @@ impl Rows {
     }
 }
 
-/// The folder of a rebuild; removed with all it holds when the rebuild ends, however it ends.
-struct Scratch(PathBuf);
+/// The runs of a rebuild; removed when it ends, however it ends.
+struct Scratch(Rc<dyn Spill>);
 
 impl Scratch {
-    fn new(path: &Path) -> Result<Self> {
-        let made = match fs::remove_dir_all(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => fs::create_dir(path),
-        };
-        made.map_err(|source| NamesError::io("make a folder to sort", source))?;
-        Ok(Self(path.to_owned()))
+    fn new(place: Rc<dyn Spill>) -> Result<Self> {
+        let cleared = place.clear();
+        cleared.map_err(|source| NamesError::io("make room to sort", source))?;
+        Ok(Self(place))
     }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // What stays behind is removed by the next rebuild, and read by nobody.
-        let _ = fs::remove_dir_all(&self.0);
+        // What stays behind is removed by the next opening, and read by nobody.
+        let _ = self.0.clear();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::index::names::{DiskKv, DiskOptions, Kv, MemoryKv, Visit};
+    use crate::index::names::{DiskKv, DiskOptions, Kv, MemoryKv, SpillFolder, Visit};
     use crate::io::DiskPath;
     use crate::io::sim::{SimConfig, SimDisk};
     use crate::io::test_dir::TestDir;
     use crate::position::{Incarnation, LogPoint, NodeId, Offset, Position, SegmentNumber};
     use bytes::Bytes;
+    use std::io;
     use std::ops::Bound;
 
     const STORE: [u8; 16] = [5; 16];
@@ -252,7 +245,8 @@ mod tests {
             for run_bytes in [1 << 10, usize::MAX] {
                 let dir = TestDir::new("rebuild");
                 let scratch = dir.path().join("scratch");
-                let mut rebuild = Rebuild::with_run(Some(&scratch), run_bytes).unwrap();
+                let place = SpillFolder::with_run(scratch.clone(), run_bytes);
+                let mut rebuild = Rebuild::new(Some(Rc::new(place))).unwrap();
                 changes.iter().for_each(|it| rebuild.add(it).unwrap());
                 let index = on_disk(&dir);
                 rebuild.finish(&index, &covered(), Hlc(9_000)).unwrap();

@@ -2,23 +2,21 @@
 //!
 //! Of rows with one key only the newest version comes out; of equal versions the one that went in first. Spilled rows carry
 //! a checksum and must ascend, and a run must hold as many as were written: what a disk garbled between writing and reading ends the sort with an error. A sorter
-//! without a folder keeps everything in memory. A file goes when the merge has opened it, or with the folder, which
+//! without a place for them keeps everything in memory. A run goes when the merge has opened it, or with its [`Spill`], which
 //! is its owner's business.
 //!
 //! Spilled row: key length u32 | value length u32 | version: hlc u64, node u64 | key | value | CRC32C of all that u32.
 
 use super::error::{NamesError, Result};
+use super::spill::Spill;
 use crate::position::{Hlc, NodeId, Version};
 use rayon::slice::ParallelSliceMut;
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
-use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
-use std::path::PathBuf;
+use std::rc::Rc;
 
-/// Bytes of rows that are sorted in memory at a time.
-pub(super) const RUN_BYTES: usize = 64 << 20;
 /// Bytes read ahead of each run: with a thousand runs, 64 GB of rows, as much again as a run.
 const READ_BYTES: usize = 64 << 10;
 /// Bytes gathered before a run's file is written to.
@@ -30,20 +28,18 @@ const PART_MAX: usize = 16 << 20;
 
 /// Takes rows in, in any order.
 pub(super) struct Sorter {
-    /// Where runs are spilled to: a folder, and how their names begin.
-    spill: Option<(PathBuf, &'static str)>,
-    run_bytes: usize,
+    /// Where runs are spilled to, and how their names begin.
+    spill: Option<(Rc<dyn Spill>, &'static str)>,
     run: Run,
-    /// The files of the runs, and how many rows each holds.
-    spilled: Vec<(PathBuf, usize)>,
+    /// The names of the runs, and how many rows each holds.
+    spilled: Vec<(String, usize)>,
 }
 
 impl Sorter {
-    /// A sorter that holds about `run_bytes` in memory, if it has a place to spill them to.
-    pub fn new(spill: Option<(PathBuf, &'static str)>, run_bytes: usize) -> Self {
+    /// A sorter that holds about a run in memory, if it has a place to spill them to.
+    pub fn new(spill: Option<(Rc<dyn Spill>, &'static str)>) -> Self {
         Self {
             spill,
-            run_bytes,
             run: Run::default(),
             spilled: Vec::new(),
         }
@@ -68,11 +64,12 @@ impl Sorter {
         });
         let held = end + self.run.rows.len() * size_of::<Placed>();
         match &self.spill {
-            Some((folder, name)) if held >= self.run_bytes => {
-                let path = folder.join(format!("{name}.{}", self.spilled.len()));
+            Some((place, name)) if held >= place.run_bytes() => {
+                let name = format!("{name}.{}", self.spilled.len());
                 self.run.sort();
-                spill(&self.run, &path).map_err(|source| NamesError::io("sort", source))?;
-                self.spilled.push((path, self.run.rows.len()));
+                let spilled = spill(&self.run, &**place, &name);
+                spilled.map_err(|source| NamesError::io("sort", source))?;
+                self.spilled.push((name, self.run.rows.len()));
                 self.run.bytes.clear();
                 self.run.rows.clear();
             }
@@ -84,12 +81,11 @@ impl Sorter {
     /// The rows in order.
     pub fn merge(mut self) -> Result<Merge> {
         let mut heads = BinaryHeap::new();
-        for (order, (path, rows)) in self.spilled.iter().enumerate() {
-            let failed = |source| NamesError::io("sort", source);
-            let file = File::open(path).map_err(failed)?;
-            // The descriptor keeps it readable; its room is free as soon as it is read.
-            std::fs::remove_file(path).map_err(failed)?;
-            let source = Source::File(BufReader::with_capacity(READ_BYTES, file), *rows);
+        let place = self.spill.iter().map(|(place, _)| place).cycle();
+        for (order, ((name, rows), place)) in self.spilled.iter().zip(place).enumerate() {
+            let run = place.take(name);
+            let run = run.map_err(|source| NamesError::io("sort", source))?;
+            let source = Source::Spilled(BufReader::with_capacity(READ_BYTES, run), *rows);
             heads.extend(Head::first(order, source)?);
         }
         self.run.sort();
@@ -167,8 +163,8 @@ impl Run {
     }
 }
 
-fn spill(run: &Run, path: &PathBuf) -> io::Result<()> {
-    let mut out = BufWriter::with_capacity(WRITE_BYTES, File::create(path)?);
+fn spill(run: &Run, place: &dyn Spill, name: &str) -> io::Result<()> {
+    let mut out = BufWriter::with_capacity(WRITE_BYTES, place.create(name)?);
     for row in &run.rows {
         let (key, value) = (run.key(row), run.value(row));
         let mut head = [0; HEAD_BYTES];
@@ -187,8 +183,7 @@ fn spill(run: &Run, path: &PathBuf) -> io::Result<()> {
         out.write_all(value)?;
         out.write_all(&crc_of(&head, key, value).to_le_bytes())?;
     }
-    out.into_inner().map_err(io::IntoInnerError::into_error)?;
-    Ok(())
+    out.flush()
 }
 
 fn crc_of(head: &[u8], key: &[u8], value: &[u8]) -> u32 {
@@ -199,7 +194,7 @@ fn crc_of(head: &[u8], key: &[u8], value: &[u8]) -> u32 {
 /// The rest of a run.
 enum Source {
     /// And how many rows are left in it.
-    File(BufReader<File>, usize),
+    Spilled(BufReader<Box<dyn Read>>, usize),
     /// And the number of the next row.
     Memory(Run, usize),
 }
@@ -229,7 +224,7 @@ impl Head {
     /// Goes on to the next row; false if there is none.
     fn advance(&mut self) -> Result<bool> {
         match &mut self.source {
-            Source::File(file, left) => {
+            Source::Spilled(file, left) => {
                 let Some(after) = left.checked_sub(1) else {
                     return Ok(false);
                 };
@@ -356,8 +351,15 @@ impl Merge {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::index::names::SpillFolder;
     use crate::io::test_dir::TestDir;
     use std::collections::BTreeMap;
+    use std::fs::{self, File};
+
+    fn in_runs_of(run_bytes: usize, dir: &TestDir) -> Sorter {
+        let place = SpillFolder::with_run(dir.path().to_owned(), run_bytes);
+        Sorter::new(Some((Rc::new(place), "rows")))
+    }
 
     fn version(hlc: u64) -> Version {
         Version {
@@ -395,8 +397,7 @@ mod tests {
     fn the_newest_of_each_key_comes_out_in_order_spilled_or_not() {
         let dir = TestDir::new("sorter");
         for run_bytes in [1, 500, 5_000, usize::MAX] {
-            let spill = Some((dir.path().to_owned(), "rows"));
-            let mut sorter = Sorter::new(spill, run_bytes);
+            let mut sorter = in_runs_of(run_bytes, &dir);
             let mut expected: BTreeMap<Vec<u8>, (u64, Vec<u8>)> = BTreeMap::new();
             for number in 0..600_u64 {
                 let hlc = number.wrapping_mul(0x9E37_79B9) % 50;
@@ -414,16 +415,16 @@ mod tests {
                 .collect();
             assert_eq!(rows(sorter), expected, "runs of {run_bytes} bytes");
         }
-        assert!(rows(Sorter::new(None, 1)).is_empty());
+        assert!(rows(Sorter::new(None)).is_empty());
     }
 
     #[test]
     fn every_flipped_byte_of_a_spilled_run_is_an_error() {
         let dir = TestDir::new("sorter-flips");
-        let mut sorter = Sorter::new(Some((dir.path().to_owned(), "rows")), 1);
+        let mut sorter = in_runs_of(1, &dir);
         add(&mut sorter, b"key", 3, b"value");
-        let path = sorter.spilled.first().unwrap().0.clone();
-        let good = std::fs::read(&path).unwrap();
+        let path = dir.path().join(&sorter.spilled.first().unwrap().0);
+        let good = fs::read(&path).unwrap();
         let read = |bytes: &[u8]| {
             let (mut key, mut value, mut file) = (Vec::new(), Vec::new(), bytes);
             read_row(&mut file, &mut key, &mut value)
@@ -441,12 +442,13 @@ mod tests {
     fn a_run_that_is_cut_between_two_rows_is_an_error() {
         for rows in 0..2 {
             let dir = TestDir::new("sorter-cut");
-            let mut sorter = Sorter::new(Some((dir.path().to_owned(), "rows")), 200);
+            let mut sorter = in_runs_of(200, &dir);
             for number in 0..20_u64 {
                 add(&mut sorter, &number.to_be_bytes(), 1, b"value");
             }
-            let (path, count) = sorter.spilled.first().unwrap().clone();
-            let len = std::fs::metadata(&path).unwrap().len();
+            let (name, count) = sorter.spilled.first().unwrap().clone();
+            let path = dir.path().join(name);
+            let len = fs::metadata(&path).unwrap().len();
             let cut = len / count as u64 * rows;
             File::options()
                 .write(true)
@@ -465,10 +467,10 @@ mod tests {
     #[test]
     fn a_merge_leaves_no_file_behind() {
         let dir = TestDir::new("sorter-files");
-        let mut sorter = Sorter::new(Some((dir.path().to_owned(), "rows")), 1);
+        let mut sorter = in_runs_of(1, &dir);
         add(&mut sorter, b"key", 3, b"value");
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
         assert_eq!(rows(sorter).len(), 1);
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 }

@@ -79,6 +79,10 @@ impl Tree {
         Ok(rustix::fs::unlink(self.resolve(path))?)
     }
 
+    pub fn remove_tree(&self, path: &DiskPath) -> io::Result<()> {
+        remove_all(&self.resolve(path))
+    }
+
     pub fn sync_dir(&self, dir: &DiskPath) -> io::Result<()> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = rustix::fs::open(self.resolve(dir), flags, Mode::empty())?;
@@ -113,5 +117,18 @@ impl Tree {
             total: stat.f_blocks.saturating_mul(stat.f_frsize),
             free: stat.f_bavail.saturating_mul(stat.f_frsize),
         })
+    }
+}
+
+/// Removes what is at `path`, and all that a folder holds; nothing there is fine. Links are removed, not followed.
+pub(crate) fn remove_all(path: &Path) -> io::Result<()> {
+    let removed = match std::fs::symlink_metadata(path) {
+        Ok(found) if found.is_dir() => std::fs::remove_dir_all(path),
+        Ok(_) => std::fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }

@@ -216,6 +216,10 @@ impl Disk for SimDisk {
         self.shared.state.lock().remove(path.as_str())
     }
 
+    fn remove_tree(&self, path: &DiskPath) -> io::Result<()> {
+        self.shared.state.lock().remove_tree(path.as_str())
+    }
+
     fn sync_dir(&self, dir: &DiskPath) -> io::Result<()> {
         self.shared.state.lock().sync_dir(dir.as_str())
     }

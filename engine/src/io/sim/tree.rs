@@ -143,6 +143,18 @@ impl State {
         self.change_entries("remove", path, None, Some(path.to_owned()))
     }
 
+    /// Entry by entry: what a folder holds goes before it.
+    pub fn remove_tree(&mut self, path: &str) -> io::Result<()> {
+        self.begin_call("remove_tree", path, &[])?;
+        let below = format!("{path}/");
+        let paths = self.live.keys().rev();
+        let doomed = paths.filter(|it| *it == path || it.starts_with(&below));
+        for path in doomed.cloned().collect::<Vec<_>>() {
+            self.change_entries("remove", &path, None, Some(path.clone()))?;
+        }
+        Ok(())
+    }
+
     /// Makes the changes to a folder's entries durable.
     pub fn sync_dir(&mut self, dir: &str) -> io::Result<()> {
         self.running()?;

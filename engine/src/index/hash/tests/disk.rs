@@ -26,6 +26,8 @@ struct State {
     steps: u64,
     fail_from: Option<u64>,
     fail_once: Option<u64>,
+    /// The number of the error that is injected; one without a number otherwise.
+    errno: Option<i32>,
     full: bool,
 }
 
@@ -46,7 +48,10 @@ impl State {
         self.steps += 1;
         let now = self.steps;
         if self.fail_from.is_some_and(|from| now >= from) || self.fail_once == Some(now) {
-            return Err(io::Error::other("injected"));
+            return Err(match self.errno {
+                Some(errno) => io::Error::from_raw_os_error(errno),
+                None => io::Error::other("injected"),
+            });
         }
         Ok(())
     }
@@ -72,6 +77,12 @@ impl MemoryDisk {
     pub(super) fn fail_at(&self, n: u64) {
         let mut state = self.0.lock();
         state.fail_once = Some(state.steps + n);
+    }
+
+    /// The `n`-th step from now fails with the error of this number, and no other.
+    pub(super) fn fail_at_with(&self, n: u64, errno: i32) {
+        self.fail_at(n);
+        self.0.lock().errno = Some(errno);
     }
 
     pub(super) fn set_full(&self, full: bool) {
@@ -211,6 +222,16 @@ impl Disk for MemoryDisk {
         state.step()?;
         let removed = state.names.remove(path.as_str());
         removed.map(drop).ok_or(io::ErrorKind::NotFound.into())
+    }
+
+    fn remove_tree(&self, path: &DiskPath) -> io::Result<()> {
+        let mut state = self.0.lock();
+        state.step()?;
+        let below = format!("{path}/");
+        let gone = |name: &String| name == path.as_str() || name.starts_with(&below);
+        state.names.retain(|name, _| !gone(name));
+        state.dirs.retain(|name| !gone(name));
+        Ok(())
     }
 
     fn sync_dir(&self, dir: &DiskPath) -> io::Result<()> {

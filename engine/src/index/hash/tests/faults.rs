@@ -112,3 +112,116 @@ fn one_of_several_flushes_fails() {
         assert!(holds(&adopted, &id(number), &place(1, number)));
     }
 }
+
+const ENOSPC: i32 = 28;
+const EMFILE: i32 = 24;
+
+/// What came of a checkpoint that was refused something at one of its steps.
+struct Refused {
+    result: Result<()>,
+    steps: u64,
+    /// The index went on.
+    passed: bool,
+}
+
+/// A checkpoint over grown shards whose `step`-th call fails with `errno`; then power is lost, or the index is changed, made
+/// durable after all, and power is lost then.
+fn refused_checkpoint(step: u64, errno: i32, keep: Keep) -> Refused {
+    const IDS: u64 = 400;
+    let disk = MemoryDisk::new();
+    let (index, _) = open(&disk);
+    let insert = |from, to| {
+        for number in from..to {
+            let place = place(1, number);
+            index.insert(&id(number), place, &mut nobody_asks).unwrap();
+        }
+    };
+    let check = |disk: &Arc<MemoryDisk>, ids| {
+        let (found, opened) = open(disk);
+        assert_eq!(opened.rebuild, None, "step {step}, error {errno}, {keep:?}");
+        assert!(opened.covered >= covered(1, ids), "{:?}", opened.covered);
+        for number in 0..ids {
+            let held = holds(&found, &id(number), &place(1, number));
+            assert!(held, "step {step}, error {errno}, {keep:?}: {number}");
+        }
+    };
+    insert(0, IDS);
+    index.checkpoint(&covered(1, IDS)).unwrap();
+    insert(IDS, 3 * IDS);
+    let before = disk.steps();
+    disk.fail_at_with(step, errno);
+    let result = index.checkpoint(&covered(1, 3 * IDS));
+    let steps = disk.steps() - before;
+    let mut passed = result.as_ref().is_err_and(Error::passes);
+    if passed {
+        check(&disk.after_crash(keep), IDS);
+        insert(3 * IDS, 9 * IDS);
+        check(&disk.after_crash(keep), IDS);
+        let again = index.checkpoint(&covered(1, 9 * IDS));
+        passed = again.is_ok();
+        if passed {
+            check(&disk.after_crash(keep), 9 * IDS);
+        }
+    }
+    Refused {
+        result,
+        steps,
+        passed,
+    }
+}
+
+/// Whatever a checkpoint finds no descriptor for, the index goes on, and the next one makes up for it.
+#[test]
+fn a_checkpoint_without_a_descriptor_is_made_later() {
+    for keep in [
+        Keep::Nothing,
+        Keep::Everything,
+        Keep::Some(1),
+        Keep::Some(2),
+    ] {
+        let mut put_off = 0;
+        for step in 1.. {
+            let Refused {
+                result,
+                steps,
+                passed,
+            } = refused_checkpoint(step, EMFILE, keep);
+            // Flushes need none: one that fails is the end.
+            let ended = matches!(result, Err(Error::Poisoned { .. }));
+            assert!(
+                result.is_ok() || ended || passed,
+                "{result:?} at step {step}"
+            );
+            put_off += u64::from(passed);
+            if steps < step {
+                break;
+            }
+        }
+        // The names are synced, the mark is made, written, cut, synced, renamed, and its name is synced.
+        assert!(put_off >= 5, "only {put_off} were put off");
+    }
+}
+
+/// Room that is wanting before the new mark is in place is waited for; a sync that finds none is never repeated.
+#[test]
+fn a_checkpoint_without_room_is_made_later() {
+    let mut put_off = 0;
+    let mut given_up = 0;
+    for step in 1.. {
+        let Refused {
+            result,
+            steps,
+            passed,
+        } = refused_checkpoint(step, ENOSPC, Keep::Nothing);
+        put_off += u64::from(passed);
+        given_up += u64::from(result.is_err() && !passed);
+        if steps < step {
+            break;
+        }
+    }
+    assert!(put_off >= 3, "only {put_off} were put off");
+    assert!(
+        given_up >= 2,
+        "a folder's sync failed, and the index went on"
+    );
+}

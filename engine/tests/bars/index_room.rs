@@ -1,0 +1,121 @@
+//! Bar 18: a store that lost its indexes is opened while the disk is nearly full. With little room it refuses and says how much it
+//! needs, with some more it opens and has everything; nothing in between, and a refusal does no harm.
+
+use crate::common::{Tally, config, finish};
+use moraine_engine::Error;
+use moraine_engine::io::sim::{FaultKind, Repeat, SimDisk};
+use moraine_engine::testing::{Content, Op, SimStore, When, World, options};
+
+const SEED: u64 = 18;
+const NAMES: u64 = 40;
+/// Steps in which room is given.
+const STEP: u64 = 2048;
+/// More than the store needs.
+const ROOM: u64 = 64 << 20;
+
+static REFUSED: Tally = Tally::new();
+static OPENED: Tally = Tally::new();
+
+/// A store that was closed, and has lost its indexes.
+fn without_indexes() -> World {
+    let sim = SimStore::new(SEED, config(SEED), options(SEED));
+    let mut world = World::over(sim, SEED);
+    world.start().unwrap();
+    world.step(&Op::CreateBucket { bucket: 0 }).unwrap();
+    for number in 0..NAMES {
+        let put = Op::Put {
+            bucket: 0,
+            key: format!("key-{number}").as_str().into(),
+            content: Content::Stream {
+                seed: number,
+                len: 200,
+            },
+            attributes: 1,
+            when: When::Always,
+            chunk: usize::MAX,
+        };
+        world.step(&put).unwrap();
+    }
+    world.sim.close().unwrap();
+    for path in world.disk().files() {
+        if path.starts_with("index/") {
+            world.disk().remove_file(&path).unwrap();
+        }
+    }
+    world
+}
+
+fn used(disk: &SimDisk) -> u64 {
+    let files = disk.files();
+    let sizes = files.iter().map(|path| disk.read_file(path).unwrap().len());
+    sizes.sum::<usize>() as u64
+}
+
+#[test]
+fn bar_18_a_start_without_room_for_the_indexes() {
+    crate::common::arm_canary();
+    let world = without_indexes();
+    let (snapshot, past) = (world.disk().snapshot(), world.past());
+    let least = used(world.disk());
+    for extra in (0..200).map(|step| step * STEP) {
+        let disk = SimDisk::from_snapshot(&snapshot, SEED);
+        disk.set_capacity(least + extra);
+        let mut world = past.on(disk, SEED, options(SEED));
+        let opened = world.sim.open();
+        let (refused, told) = match &opened {
+            Ok(()) => (false, false),
+            Err(Error::NoRoomForIndexes { need, free }) => {
+                assert!(*need > NAMES * 230, "{need} bytes are too few");
+                assert!(*free < least + extra);
+                (true, true)
+            }
+            // The superblock comes first, and says itself that there is no room.
+            Err(Error::Io { .. }) => (true, false),
+            Err(error) => panic!("{extra} bytes more: {error}"),
+        };
+        REFUSED.count(told);
+        OPENED.count(!refused);
+        world.disk().set_capacity(ROOM);
+        if refused {
+            world.sim.open().unwrap();
+        }
+        world.check().unwrap();
+        finish(&mut world, true).unwrap();
+        if extra > 40 * STEP && !refused {
+            break;
+        }
+    }
+    REFUSED.at_least(1);
+    OPENED.at_least(1);
+}
+
+/// One call of the start finds no room, or no descriptor. Where it is one that sorts, the indexes are made without.
+#[test]
+fn bar_18_one_call_of_a_start_without_indexes() {
+    crate::common::arm_canary();
+    let world = without_indexes();
+    let (snapshot, past) = (world.disk().snapshot(), world.past());
+    let calls = {
+        let disk = SimDisk::from_snapshot(&snapshot, SEED);
+        let mut world = past.on(disk, SEED, options(SEED));
+        world.sim.open().unwrap();
+        world.disk().call_count()
+    };
+    for kind in [FaultKind::Enospc, FaultKind::Emfile] {
+        for nth in 1..=calls {
+            let disk = SimDisk::from_snapshot(&snapshot, SEED);
+            disk.fail_nth(nth, kind, Repeat::Once);
+            let mut world = past.on(disk, SEED, options(SEED));
+            let opened = world.sim.open();
+            world.disk().clear_faults();
+            OPENED.count(opened.is_ok());
+            if opened.is_err() {
+                world.sim.open().unwrap();
+            }
+            world.check().unwrap();
+            finish(&mut world, nth.is_multiple_of(2)).unwrap();
+        }
+    }
+    println!("{OPENED} of {} were opened all the same", 2 * calls);
+    OPENED.at_least(20);
+}
