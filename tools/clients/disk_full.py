@@ -1,7 +1,7 @@
 """Full disks: the real server on small file systems of its own, filled by boto3 until nothing fits, and by ballast at every
 phase. A refusal is 507, what was acknowledged stays, a restart opens, and with room again writing goes on by itself.
 
-    disk_full.py [--short] [--only ext4|xfs|btrfs]
+    disk_full.py [--short] [--only ext4|xfs|btrfs] [--phase NAME]
 
 `--short` is for every change: ext4 alone, filled once, and once more to the last byte under tiny objects. btrfs runs only when
 it is asked for: without a free byte the store does not survive there (RELIABILITY.md).
@@ -46,7 +46,7 @@ class DiskFull:
         """By objects, until the log finds no room; then the last bytes go too."""
         with self.store("filled") as store:
             store.ballast.fill(leave=self.size // 2)
-            run("objects until it is full", lambda: store.put_until_full())
+            run("objects until it is full", store.put_until_full)
             run("it serves while it is full", store.serves_while_full)
             run("killed and started while full", store.restart, False)
             run("stopped and started while full", store.restart, True)
