@@ -219,6 +219,52 @@ fn a_page_of_tombstones_ends_and_can_be_continued() {
 }
 
 #[test]
+fn groups_of_any_size_are_listed_once_and_what_lies_between_them_too() {
+    let disk = Arc::new(MemDisk::default());
+    let index = memory_index(&disk);
+    let mut sample = change(&mut Random::new(1));
+    sample.key.bucket = BucketId(1);
+    sample.payload = Some(bytes::Bytes::from_static(b"live"));
+    let (mut changes, mut expected) = (Vec::new(), Vec::new());
+    for size in 1..40 {
+        for number in 0..size {
+            let mut change = sample.clone();
+            change.key.key = format!("{size:02}/{number:02}").into_bytes();
+            // The first ones are gone: a group begins with what lives.
+            if number < size / 4 {
+                change.payload = None;
+                change.blob = None;
+                change.size = 0;
+            }
+            changes.push(change);
+        }
+        // The next byte after the delimiter: right behind the group.
+        let mut between = sample.clone();
+        between.key.key = format!("{size:02}0").into_bytes();
+        expected.push(format!("{size:02}/"));
+        expected.push(format!("{size:02}0"));
+        changes.push(between);
+    }
+    index.apply(&changes, &Covered::new(), Hlc(0)).unwrap();
+    for limit in [1, 2, 3, 1000] {
+        let query = ListQuery {
+            delimiter: b"/".to_vec(),
+            limit,
+            ..ListQuery::default()
+        };
+        let all = all_pages(query, |query| index.list(BucketId(1), query).unwrap());
+        let names: Vec<_> = all
+            .into_iter()
+            .map(|entry| match entry {
+                ListEntry::Key { key, .. } => String::from_utf8(key).unwrap(),
+                ListEntry::Prefix(prefix) => String::from_utf8(prefix).unwrap(),
+            })
+            .collect();
+        assert_eq!(names, expected, "pages of {limit}");
+    }
+}
+
+#[test]
 fn a_page_of_large_rows_ends_early() {
     let disk = Arc::new(MemDisk::default());
     let index = memory_index(&disk);

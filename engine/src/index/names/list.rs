@@ -2,7 +2,7 @@
 //!
 //! A key that holds the delimiter after the prefix belongs to the *group* of keys that share everything up to and
 //! including that delimiter. A group is listed once, as its common prefix, if it holds a live key after the start; then
-//! the scan seeks past all of it. A page ends at its limit, at [`ROWS_SCANNED_MAX`] rows (many tombstones) or at
+//! the scan steps over the rest of it, and seeks past what is more than some rows. A page ends at its limit, at [`ROWS_SCANNED_MAX`] rows (many tombstones) or at
 //! [`PAGE_BYTES_MAX`]; it may be empty and still have a next page.
 
 use super::error::Result;
@@ -11,8 +11,12 @@ use super::row::{self, NameRow};
 use crate::position::BucketId;
 use std::ops::Bound;
 
-/// Rows that one page may look at: ten times the largest page of S3, some milliseconds of work.
+/// Rows that one page may look at, beside those of listed groups: ten times the largest page of S3, some milliseconds of work.
 pub const ROWS_SCANNED_MAX: usize = 10_000;
+
+/// Rows of a group that are stepped over before the scan seeks past the others. Groups are small as a rule (the sizes of one
+/// picture), and a seek through all levels of the table costs as much as ten to twenty rows.
+const GROUP_STEPS_MAX: usize = 16;
 
 /// Bytes of keys and payloads that one page may hold: 1,000 names of 4 KiB; a usual page is a tenth of it.
 pub const PAGE_BYTES_MAX: usize = 4 << 20;
@@ -88,6 +92,7 @@ pub(super) fn list(
         bytes: 0,
         scanned: 0,
         page: ListPage::default(),
+        listed: None,
         seek: first_key(bucket, space, query),
     };
     let end = end_key(bucket, space, query);
@@ -150,16 +155,43 @@ struct Scan<'a> {
     bytes: usize,
     scanned: usize,
     page: ListPage,
+    /// The group that was listed last.
+    listed: Option<Listed>,
     /// Where the table is to be read from next; `None` ends the listing.
     seek: Option<Vec<u8>>,
 }
 
+/// A group that is in the page: its other rows are of no use.
+struct Listed {
+    /// The beginning of its rows' keys in the table.
+    prefix: Vec<u8>,
+    steps: usize,
+}
+
 impl Scan<'_> {
+    /// Whether the row is one more of the group that was listed last, and whether to go on to the next or to seek.
+    fn step(&mut self, table_key: &[u8]) -> Option<Visit> {
+        let listed = self.listed.as_mut()?;
+        if !table_key.starts_with(&listed.prefix) {
+            self.listed = None;
+            return None;
+        }
+        listed.steps += 1;
+        if listed.steps < GROUP_STEPS_MAX {
+            return Some(Visit::Continue);
+        }
+        self.seek = row::after_prefix(&listed.prefix);
+        self.listed = None;
+        Some(Visit::Stop)
+    }
+
     fn row(&mut self, bucket: BucketId, table_key: &[u8], value: &[u8]) -> Result<Visit> {
+        if let Some(visit) = self.step(table_key) {
+            return Ok(visit);
+        }
         let key = row::parse_names_key(table_key)?.key;
         self.scanned += 1;
         let full = self.page.entries.len() == self.query.limit || self.bytes >= PAGE_BYTES_MAX;
-        let mut visit = Visit::Continue;
         if NameRow::is_live(value) {
             if full {
                 self.page.next = self.page.entries.last().map(resume_after);
@@ -167,8 +199,10 @@ impl Scan<'_> {
             }
             let entry = match self.group(&key) {
                 Some(group) => {
-                    self.seek = row::after_prefix(&row::names_key(bucket, &group));
-                    visit = Visit::Stop;
+                    self.listed = Some(Listed {
+                        prefix: row::names_key(bucket, &group),
+                        steps: 0,
+                    });
                     ListEntry::Prefix(group)
                 }
                 None => ListEntry::Key {
@@ -180,13 +214,12 @@ impl Scan<'_> {
         }
         if self.scanned >= ROWS_SCANNED_MAX {
             self.page.next = Some(match self.page.entries.last() {
-                Some(group) if visit == Visit::Stop => resume_after(group),
+                Some(group) if self.listed.is_some() => resume_after(group),
                 _ => ListStart::AfterKey(key),
             });
-            self.seek = None;
             return Ok(Visit::Stop);
         }
-        Ok(visit)
+        Ok(Visit::Continue)
     }
 
     fn push(&mut self, entry: ListEntry) {
