@@ -102,6 +102,16 @@ impl Budget {
         }
     }
 
+    /// The most that a caller may ask of a share where it takes a guess or a cap: a quarter, so that it never waits for more
+    /// than there is, and others go on beside it.
+    pub fn most(&self, share: Share) -> usize {
+        let small = (self.total / SMALL_SHARE).max(2 * QUANTUM_BYTES);
+        match share {
+            Share::Small => small / 4,
+            Share::Large => self.total.saturating_sub(small) / 4,
+        }
+    }
+
     /// Waits until `grant` has at least `bytes` that are not used up.
     pub async fn ensure(&self, grant: &mut Option<Grant>, share: Share, bytes: usize) {
         let unused = grant.as_ref().map_or(0, |grant| grant.unused);

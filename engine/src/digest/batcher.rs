@@ -5,7 +5,9 @@
 //! idle one nobody comes and nothing is lost. A second driver begins only when there is a full set for it.
 //!
 //! Invariants:
-//! - A large body keeps a small one waiting for one slice, not for all of it.
+//! - A body that needs no more than one slice waits for the end of the slice that is being hashed, and of those before it
+//!   that are as short; not for long ones, however many they are and whosever: those step aside, and go on where they were.
+//! - Long bodies keep one lane in four as long as any waits, so that short ones cannot stop them.
 //! - No more waits than the memory budget allows: a payload that was granted memory is queued together with its grant (see
 //!   `ingest`), and hashing waits for nobody's memory.
 //! - A body's `then` is called exactly once, or dropped if a bug ends its driver: whoever waits for it learns that.
@@ -23,6 +25,8 @@ const SLICE_BYTES: usize = 64 * 1024;
 const ALONE_BYTES: usize = 4 * 1024;
 /// How often others go first before one slice, at most.
 const TURNS_MAX: usize = 16;
+/// One lane in this many is for long bodies while any waits.
+const LONG_SHARE: usize = 4;
 /// After as many of these turns as brought no body, the slice begins: what others do may take long.
 const VAIN_TURNS_MAX: usize = 2;
 
@@ -41,8 +45,43 @@ pub(crate) struct Batcher {
 
 #[derive(Default)]
 struct Queue {
-    waiting: VecDeque<Job>,
+    /// Bodies that need one slice at most.
+    short: VecDeque<Job>,
+    /// All others; in front those that have begun and stepped aside.
+    long: VecDeque<Job>,
     drivers: usize,
+}
+
+impl Queue {
+    fn waiting(&self) -> usize {
+        self.short.len() + self.long.len()
+    }
+
+    fn push(&mut self, job: Job) {
+        if job.is_short() {
+            self.short.push_back(job);
+        } else {
+            self.long.push_back(job);
+        }
+    }
+
+    /// Fills up to `width` lanes: short bodies first, in whose favour long ones step aside, but for their share.
+    fn fill(&mut self, lanes: &mut Vec<Job>, width: usize) {
+        let long = lanes.iter().filter(|job| !job.is_short()).count() + self.long.len();
+        let kept = long.min(width / LONG_SHARE);
+        let short = lanes.iter().filter(|job| job.is_short()).count();
+        let come = self.short.len().min((width - kept).saturating_sub(short));
+        while lanes.len() + come > width {
+            // The one that came last: it has least to lose.
+            let Some(at) = lanes.iter().rposition(|job| !job.is_short()) else {
+                break;
+            };
+            self.long.push_front(lanes.remove(at));
+        }
+        lanes.extend(self.short.drain(..come));
+        let free = width.saturating_sub(lanes.len());
+        lanes.extend(self.long.drain(..free.min(self.long.len())));
+    }
 }
 
 /// A message, what is to be added to it, and who wants to know.
@@ -76,8 +115,8 @@ impl Batcher {
         };
         job.begin();
         let mut queue = self.queue.lock();
-        queue.waiting.push_back(job);
-        let full = queue.waiting.len() >= self.width.lanes;
+        queue.push(job);
+        let full = queue.waiting() >= self.width.lanes;
         let wanted = queue.drivers == 0 || (full && queue.drivers < self.drivers_max);
         if wanted && !DRIVES.get() {
             queue.drivers += 1;
@@ -92,7 +131,7 @@ impl Batcher {
     }
 
     fn waiting(&self) -> usize {
-        self.queue.lock().waiting.len()
+        self.queue.lock().waiting()
     }
 }
 
@@ -105,6 +144,11 @@ impl Job {
 
     fn blocks(&self) -> usize {
         self.payload.len() / BLOCK_BYTES
+    }
+
+    /// Whether one slice ends it.
+    fn is_short(&self) -> bool {
+        self.blocks() <= SLICE_BYTES / BLOCK_BYTES
     }
 
     /// Less than a block is left.
@@ -158,12 +202,7 @@ impl Driver<'_> {
     /// Takes bodies into free lanes; `false`, and no driver any more, if there are none at all.
     fn fill(&mut self) -> bool {
         let mut queue = self.batcher.queue.lock();
-        while self.lanes.len() < self.batcher.width.lanes {
-            let Some(job) = queue.waiting.pop_front() else {
-                break;
-            };
-            self.lanes.push(job);
-        }
+        queue.fill(&mut self.lanes, self.batcher.width.lanes);
         if self.lanes.is_empty() {
             queue.drivers -= 1;
         }
@@ -196,7 +235,10 @@ impl Drop for Driver<'_> {
         if thread::panicking() {
             let mut queue = self.batcher.queue.lock();
             queue.drivers -= 1;
-            let waiting = std::mem::take(&mut queue.waiting);
+            let waiting = (
+                std::mem::take(&mut queue.short),
+                std::mem::take(&mut queue.long),
+            );
             drop(queue);
             drop(waiting);
         }
@@ -204,97 +246,4 @@ impl Drop for Driver<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::sync::mpsc;
-    use md5::Digest;
-
-    /// Lengths around blocks, slices and the limit for those that are hashed alone, in an order that mixes them.
-    fn lengths(seed: u64) -> Vec<usize> {
-        let special = [
-            0, 1, 63, 64, 65, 4096, 4097, 65_535, 65_536, 65_537, 200_000,
-        ];
-        let mut x = seed;
-        (0..120)
-            .map(|_| {
-                x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                let random = usize::try_from(x >> 33).unwrap();
-                if random.is_multiple_of(3) {
-                    special[random / 3 % special.len()]
-                } else {
-                    random % 30_000
-                }
-            })
-            .collect()
-    }
-
-    fn message(len: usize) -> Bytes {
-        let salt = len.to_le_bytes()[0];
-        (0..len)
-            .map(|at| at.wrapping_mul(167).to_le_bytes()[1] ^ salt)
-            .collect()
-    }
-
-    /// Hands the messages to a pool in two pieces each, and counts the wrong answers.
-    fn wrong(seed: u64) -> usize {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(3)
-            .build()
-            .unwrap();
-        let batcher = Batcher::new(3);
-        let (sender, receiver) = mpsc::channel();
-        let lengths = lengths(seed);
-        for (index, len) in lengths.iter().copied().enumerate() {
-            let (sender, batcher) = (sender.clone(), batcher.clone());
-            pool.spawn(move || {
-                let payload = message(len);
-                let (first, second) = (payload.slice(..len / 3), payload.slice(len / 3..));
-                let again = batcher.clone();
-                batcher.add(Md5::default(), first, move |md5| {
-                    again.add(md5, second, move |md5| {
-                        sender.send((index, md5.finish())).unwrap();
-                    });
-                });
-            });
-        }
-        drop(sender);
-        let answers: Vec<(usize, [u8; 16])> = receiver.iter().collect();
-        assert_eq!(answers.len(), lengths.len(), "each is answered once");
-        let is_wrong = |(index, digest): &&(usize, [u8; 16])| {
-            let expected: [u8; 16] = md5::Md5::digest(message(lengths[*index])).into();
-            *digest != expected
-        };
-        answers.iter().filter(is_wrong).count()
-    }
-
-    #[test]
-    fn mixtures_of_lengths_give_what_each_gives_alone() {
-        for seed in 1..=8 {
-            assert_eq!(wrong(seed), 0, "wrong({seed})");
-        }
-    }
-
-    #[test]
-    fn a_bug_in_one_answer_fails_those_that_wait_and_no_later_ones() {
-        let batcher = Batcher::new(1);
-        let payload = message(100_000);
-        let (sender, receiver) = mpsc::channel::<()>();
-        let again = batcher.clone();
-        let inner = payload.clone();
-        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            batcher.add(Md5::default(), payload.clone(), move |_| {
-                // Queued behind a driver that is about to fail.
-                again.add(Md5::default(), inner, move |_| drop(sender));
-                panic!("a bug");
-            });
-        }));
-        assert!(caught.is_err());
-        assert!(receiver.recv().is_err(), "the one that waited was dropped");
-        let (sender, receiver) = mpsc::channel();
-        batcher.add(Md5::default(), payload.clone(), move |md5| {
-            sender.send(md5.finish()).unwrap();
-        });
-        let expected: [u8; 16] = md5::Md5::digest(&payload).into();
-        assert_eq!(receiver.recv().unwrap(), expected);
-    }
-}
+mod tests;

@@ -75,6 +75,10 @@ impl Disk for BlockingDisk {
         self.tree.space()
     }
 
+    fn rewrites_in_place(&self) -> bool {
+        self.tree.rewrites_in_place()
+    }
+
     fn queue(&self, depth: usize) -> io::Result<Box<dyn Queue>> {
         Ok(Box::new(ThreadQueue::start(depth)?))
     }

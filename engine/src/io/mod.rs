@@ -90,6 +90,11 @@ pub trait Disk: Send + Sync + 'static {
     fn allocated(&self, dir: &DiskPath) -> io::Result<u64>;
     /// How full the file system is.
     fn space(&self) -> io::Result<Space>;
+    /// Whether what is written over a block lands in that block, so that a file that was written before needs no more room
+    /// and no new places when it is written again. Not where the file system copies on write.
+    fn rewrites_in_place(&self) -> bool {
+        true
+    }
     /// A new queue that may hold up to `depth` operations in flight.
     fn queue(&self, depth: usize) -> io::Result<Box<dyn Queue>>;
 }

@@ -3,16 +3,26 @@
 //! The parts' extents become the blob's. Where every extent but the last is whole, the blob's id follows from chaining
 //! values: those that were computed at the right offset are used as they are, the others by reading the extent again.
 //! Where parts are of odd lengths, the bytes are read once for the id, and the manifest says that it proves nothing.
+//!
+//! What this holds is granted in one step before anything is read: one extent, and the list of all. So it waits for memory
+//! while it holds none, and with memory only for reading and hashing, which need none: it cannot be part of a deadlock. A
+//! list beyond a quarter of the budget (that of some 170,000 extents at 256 MiB) is counted as a quarter.
 
 use super::blob_writer::{Held, Kind, md5_of, stage_manifest, stage_single};
+use super::fetch::to_usize;
 use super::shared::Shared;
 use super::upload::Part;
+use crate::budget::{Grant, SMALL_BODY_BYTES, Share};
 use crate::digest::Md5;
 use crate::error::{Error, Result};
 use crate::format::{Digests, Manifest, ManifestExtent, chaining_value};
 use crate::id::Id;
 use crate::sync::Arc;
 use bytes::{Bytes, BytesMut};
+
+/// What the list takes for each extent, in bytes: its entry while parts are gathered and again in the manifest, the manifest's
+/// payload, and its pin.
+const LISTED_BYTES: u64 = 256;
 
 /// The blob of these parts, in order: its id, its length, and what keeps it.
 pub(crate) async fn assemble(shared: &Arc<Shared>, parts: &[Part]) -> Result<(Id, u64, Held)> {
@@ -21,6 +31,7 @@ pub(crate) async fn assemble(shared: &Arc<Shared>, parts: &[Part]) -> Result<(Id
     let mut held = Held::default();
     let extent_bytes = shared.geometry.extent_bytes;
     let limit = shared.geometry.object_max();
+    let grant = grant(shared, parts).await;
     for part in parts {
         held.pins.push(shared.pins.pin(part.manifest));
         let manifest = shared.manifest(part.manifest).await?;
@@ -41,20 +52,42 @@ pub(crate) async fn assemble(shared: &Arc<Shared>, parts: &[Part]) -> Result<(Id
         }
     }
     let (id, mut kept) = if total <= u64::from(extent_bytes) {
-        single_extent(shared, &extents).await?
+        single_extent(shared, &extents, grant).await?
     } else if is_regular(&extents, extent_bytes) {
         let extents = chained(shared, extents).await?;
         let job = Arc::clone(shared);
         shared
             .compute
-            .run(move || stage_manifest(&job, Kind::Blob, total, extents, None))
+            .run(move || stage_manifest(&job, Kind::Blob, total, extents, None, Some(grant)))
             .await?
     } else {
-        irregular(shared, extents, total).await?
+        irregular(shared, extents, total, grant).await?
     };
     held.pins.append(&mut kept.pins);
     held.needs.append(&mut kept.needs);
     Ok((id, total, held))
+}
+
+/// Memory for all that making a blob of these parts holds at one time.
+async fn grant(shared: &Arc<Shared>, parts: &[Part]) -> Grant {
+    let extent_bytes = u64::from(shared.geometry.extent_bytes);
+    let total: u64 = parts.iter().map(|part| part.size).sum();
+    let listed: u64 = parts
+        .iter()
+        .map(|part| part.size.div_ceil(extent_bytes).max(1))
+        .sum();
+    // One extent is put together of the blocks of others.
+    let read = if total <= extent_bytes {
+        total + total.min(shared.geometry.crc_block_bytes.into())
+    } else {
+        extent_bytes
+    };
+    let (read, list) = (to_usize(read), to_usize(listed * LISTED_BYTES));
+    let budget = &shared.budget;
+    let small = total <= SMALL_BODY_BYTES && read + list <= budget.most(Share::Small);
+    let share = if small { Share::Small } else { Share::Large };
+    let ask = read + list.min(budget.most(Share::Large));
+    budget.take(share, ask).await
 }
 
 fn is_regular(extents: &[(ManifestExtent, bool)], extent_bytes: u32) -> bool {
@@ -93,14 +126,29 @@ async fn chained(
 async fn single_extent(
     shared: &Arc<Shared>,
     extents: &[(ManifestExtent, bool)],
+    grant: Grant,
 ) -> Result<(Id, Held)> {
-    let mut whole = BytesMut::new();
+    let total = extents.iter().map(|(extent, _)| extent.len as usize).sum();
+    let mut whole = BytesMut::with_capacity(total);
     for (extent, _) in extents {
-        whole.extend_from_slice(&bytes_of(shared, extent.id).await?);
+        append_extent(shared, extent.id, &mut whole).await?;
     }
-    let payload = whole.freeze();
-    let (id, _, held) = stage_single(shared, payload, None).await?;
+    let (id, _, held) = stage_single(shared, whole.freeze(), Some(grant)).await?;
     Ok((id, held))
+}
+
+/// Appends the bytes of an extent, verified, a block at a time.
+async fn append_extent(shared: &Arc<Shared>, id: Id, whole: &mut BytesMut) -> Result<()> {
+    let locator = Arc::clone(shared);
+    let source = shared.lookup.run(move || locator.locate(&id)).await?;
+    let block = u64::from(shared.geometry.crc_block_bytes);
+    let mut at = 0;
+    while at < source.len() {
+        let end = source.len().min(at + block);
+        whole.extend_from_slice(&shared.read_payload(&source, at..end).await?);
+        at = end;
+    }
+    Ok(())
 }
 
 /// Parts of odd lengths: the id is that of the bytes, read once.
@@ -108,6 +156,7 @@ async fn irregular(
     shared: &Arc<Shared>,
     extents: Vec<(ManifestExtent, bool)>,
     total: u64,
+    grant: Grant,
 ) -> Result<(Id, Held)> {
     let (mut hasher, mut md5) = (blake3::Hasher::new(), Md5::default());
     for (extent, _) in &extents {
@@ -146,8 +195,11 @@ async fn irregular(
                 md5: Some(md5),
                 sha256: None,
             };
-            super::ingest::ingest_manifest(&job, id, payload, digests, &mut held)?;
+            super::ingest::ingest_manifest(&job, id, payload, digests, Some(grant), &mut held)?;
             Ok((id, held))
         })
         .await
 }
+
+#[cfg(test)]
+mod tests;

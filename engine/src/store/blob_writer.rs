@@ -238,22 +238,20 @@ impl BlobWriter {
         let md5 = self.md5.take().ok_or(Error::Closed)?.finish();
         let shared = Arc::clone(&self.shared);
         let extents = std::mem::take(&mut self.extents);
-        let job = move || stage_manifest(&shared, kind, total, extents, Some(md5));
+        let job = move || stage_manifest(&shared, kind, total, extents, Some(md5), None);
         let (id, held) = self.shared.compute.run(job).await?;
         Ok((id, md5, held))
     }
 
     /// Brings the MD5 up to the last extent: what was deferred is read again, verified. The bytes that came are gone, so one
     /// that cannot be read fails the body; it is then known to be damaged, and stored anew when the body comes again.
+    ///
+    /// A turn is for one extent: bodies that have much to read do not keep those waiting that have little.
     async fn catch_up(&mut self) -> Result<()> {
-        let _turn = self
-            .shared
-            .rereads
-            .acquire()
-            .await
-            .map_err(|_| Error::Closed)?;
         let mut md5 = self.md5.take().ok_or(Error::Closed)?;
         for extent in self.extents.iter().skip(self.taken) {
+            let turn = self.shared.rereads.acquire().await;
+            let _turn = turn.map_err(|_| Error::Closed)?;
             let bytes = bytes_of(&self.shared, extent.id).await?;
             md5 = md5_of(&self.shared, md5, bytes).await?;
         }
@@ -422,6 +420,7 @@ pub(crate) fn stage_manifest(
     total: u64,
     extents: Vec<ManifestExtent>,
     md5: Option<[u8; 16]>,
+    grant: Option<Grant>,
 ) -> Result<(Id, Held)> {
     let extent_bytes = shared.geometry.extent_bytes;
     let manifest = manifest_of(extent_bytes, kind, total, extents);
@@ -429,7 +428,7 @@ pub(crate) fn stage_manifest(
     let id = manifest_id(&manifest, &payload, extent_bytes);
     let mut held = Held::default();
     let digests = Digests { md5, sha256: None };
-    super::ingest::ingest_manifest(shared, id, payload, digests, &mut held)?;
+    super::ingest::ingest_manifest(shared, id, payload, digests, grant, &mut held)?;
     Ok((id, held))
 }
 

@@ -232,13 +232,14 @@ pub(crate) fn ingest_manifest(
     id: Id,
     payload: Bytes,
     digests: Digests,
+    grant: Option<Grant>,
     held: &mut Held,
 ) -> Result<()> {
     match look_up(shared, id, RecordKind::Manifest, 0, held)? {
         LookUp::Known(_) | LookUp::Attached(_) => Ok(()),
         LookUp::New(first) => {
             let draft = draft(shared, RecordKind::Manifest, id, payload, digests);
-            queue(shared, first, draft, None, held)
+            queue(shared, first, draft, grant, held)
         }
     }
 }

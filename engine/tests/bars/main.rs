@@ -32,6 +32,7 @@ mod real_indexes;
 mod real_store;
 mod recovery_crashes;
 mod regions;
+mod sealing;
 mod sequences;
 mod spare;
 mod stores;

@@ -197,3 +197,54 @@ fn whatever_fails_while_it_is_used_no_acknowledged_byte_is_lost() {
         }
     }
 }
+
+#[test]
+fn none_is_made_where_zeros_are_not_written_over() {
+    for rewrites_in_place in [false, true] {
+        let config = SimConfig {
+            rewrites_in_place,
+            ..config(SEED)
+        };
+        let mut world = World::new(SEED, config, options(SEED));
+        world.start().unwrap();
+        world
+            .run(&[Op::CreateBucket { bucket: 0 }, put(0), Op::Prepare])
+            .unwrap();
+        assert_eq!(has_spare(&world), rewrites_in_place);
+        world.run(&[Op::Seal, put(1), Op::Prepare]).unwrap();
+        assert_eq!(has_spare(&world), rewrites_in_place);
+        world.check().unwrap();
+    }
+}
+
+#[test]
+fn a_new_segment_without_room_for_its_first_blocks_poisons_nothing() {
+    let sealed = || {
+        let mut world = begun();
+        world.step(&Op::Seal).unwrap();
+        world
+    };
+    let calls = {
+        let world = &mut sealed();
+        world.disk().record_calls();
+        world.step(&put(1)).unwrap();
+        world.disk().recorded_calls()
+    };
+    let renamed = calls.iter().position(|(what, _)| what == "rename").unwrap();
+    let before = (1..).zip(calls.iter().take(renamed));
+    let writes = before.filter(|(_, (what, path))| what == "write" && path.starts_with("spare/"));
+    let writes: Vec<u64> = writes.map(|(number, _)| number).collect();
+    assert_eq!(writes.len(), 2, "the mark and the header: {calls:?}");
+    for nth in writes {
+        let mut world = sealed();
+        world.faults = true;
+        world.disk().fail_nth(nth, FaultKind::Enospc, Repeat::Once);
+        world.step(&put(1)).unwrap();
+        assert!(world.refusals > 0 && world.is_writable(), "call {nth}");
+        let mut files = world.disk().files().into_iter();
+        assert!(!files.any(|path| path.starts_with("spare/")), "call {nth}");
+        world.faults = false;
+        probe(&mut world).unwrap();
+        world.check().unwrap();
+    }
+}

@@ -37,14 +37,24 @@ pub fn cargo(arguments: &[&str]) -> Command {
 
 /// A script of the client tests.
 pub fn client(script: &str, arguments: &[&str]) -> Command {
+    let mut command = script_at(place::client(script));
+    command.args(arguments);
+    command
+}
+
+/// A script that starts servers, by its path in the workspace.
+pub fn script(path: &str) -> Command {
+    script_at(place::root().join(path))
+}
+
+fn script_at(path: impl AsRef<OsStr>) -> Command {
     let mut command = program(place::venv().join("bin/python"));
     command
         .env("MORAINE_BINARY", place::server())
         .env("MORAINE_TARGET", place::target())
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("PYTHONUNBUFFERED", "1")
-        .arg(place::client(script))
-        .args(arguments);
+        .arg(path);
     command
 }
 

@@ -45,6 +45,11 @@ const SCENARIOS: &[Scenario] = &[
         command: || run::cargo(&GROWTH),
     },
     Scenario {
+        name: "profile",
+        what: "where the CPU time of a GET and of a PUT of 64 KiB goes, into the tables of benches/profile.md and profile-put.md (about 2 minutes)",
+        command: || run::script("benches/profile.py"),
+    },
+    Scenario {
         name: "names-10m",
         what: "10 million names in the name index: put, get, list, restart after a kill, size (about 10 minutes)",
         command: || run::cargo(&names("fjall")),

@@ -9,10 +9,14 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+/// File systems that write every block to a new place: btrfs, ZFS, bcachefs, F2FS (their numbers in `statfs`).
+const COPYING: [rustix::fs::FsWord; 4] = [0x9123_683e, 0x2fc1_2fc1, 0xca45_1a4e, 0xf2f5_2010];
+
 /// A folder of the real file system that holds a store.
 #[derive(Debug)]
 pub(in crate::io) struct Tree {
     root: PathBuf,
+    rewrites_in_place: bool,
 }
 
 impl Tree {
@@ -22,7 +26,11 @@ impl Tree {
         if !std::fs::metadata(&root)?.is_dir() {
             return Err(io::ErrorKind::NotADirectory.into());
         }
-        Ok(Self { root })
+        let kind = rustix::fs::statfs(&root)?.f_type;
+        Ok(Self {
+            root,
+            rewrites_in_place: !COPYING.contains(&kind),
+        })
     }
 
     /// Where a path is in the real file system.
@@ -93,6 +101,10 @@ impl Tree {
             }
         }
         Ok(sum)
+    }
+
+    pub const fn rewrites_in_place(&self) -> bool {
+        self.rewrites_in_place
     }
 
     pub fn space(&self) -> io::Result<Space> {

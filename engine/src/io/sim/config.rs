@@ -22,6 +22,8 @@ pub struct SimConfig {
     pub miss_percent: u8,
     /// Whether allocated space holds seeded garbage until it is written. Else zeros.
     pub garbage_in_allocated: bool,
+    /// What [`Disk::rewrites_in_place`](crate::io::Disk::rewrites_in_place) answers.
+    pub rewrites_in_place: bool,
 }
 
 impl Default for SimConfig {
@@ -35,6 +37,7 @@ impl Default for SimConfig {
             short_percent: 10,
             miss_percent: 25,
             garbage_in_allocated: false,
+            rewrites_in_place: true,
         }
     }
 }

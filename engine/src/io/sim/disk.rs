@@ -97,6 +97,18 @@ impl SimDisk {
         self.shared.state.lock().calls
     }
 
+    /// From now on, remembers what is called.
+    pub fn record_calls(&self) {
+        self.shared.state.lock().recorded = Some(Vec::new());
+    }
+
+    /// The calls since [`Self::record_calls`], each with its path if it has one: the first is the one that
+    /// [`Self::fail_nth`] counted as number 1 then.
+    pub fn recorded_calls(&self) -> Vec<(String, String)> {
+        let state = self.shared.state.lock();
+        state.recorded.clone().unwrap_or_default()
+    }
+
     /// Syncs of files and folders so far: the numbers that [`Self::fail_sync_nth`] counts by.
     pub fn sync_count(&self) -> u64 {
         self.shared.state.lock().syncs
@@ -220,6 +232,10 @@ impl Disk for SimDisk {
             total,
             free: total.saturating_sub(state.used()),
         })
+    }
+
+    fn rewrites_in_place(&self) -> bool {
+        self.shared.state.lock().config.rewrites_in_place
     }
 
     fn queue(&self, depth: usize) -> io::Result<Box<dyn Queue>> {

@@ -58,6 +58,8 @@ pub(super) struct State {
     pub woken: BTreeSet<u64>,
     pub faults: Faults,
     pub calls: u64,
+    /// What was called and where, if a test asked for it.
+    pub recorded: Option<Vec<(String, String)>>,
     pub ops: u64,
     pub syncs: u64,
     /// For nodes and changes.
@@ -82,6 +84,7 @@ impl State {
             woken: BTreeSet::new(),
             faults: Faults::default(),
             calls: 0,
+            recorded: None,
             ops: 0,
             syncs: 0,
             next: 0,
@@ -116,6 +119,22 @@ impl State {
         for number in numbers {
             self.trace.update(&number.to_le_bytes());
         }
+        if self.recorded.is_some() {
+            let path = if text.is_empty() {
+                numbers.first().and_then(|node| self.path_of(*node))
+            } else {
+                Some(text.to_owned())
+            };
+            let call = (what.to_owned(), path.unwrap_or_default());
+            self.recorded
+                .iter_mut()
+                .for_each(|calls| calls.push(call.clone()));
+        }
+    }
+
+    fn path_of(&self, node: NodeId) -> Option<String> {
+        let named = |(_, entry): &(&String, &Entry)| **entry == Entry::File(node);
+        self.live.iter().find(named).map(|(path, _)| path.clone())
     }
 
     pub fn trace(&self) -> [u8; 32] {

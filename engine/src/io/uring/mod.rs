@@ -106,6 +106,10 @@ impl Disk for UringDisk {
         self.tree.space()
     }
 
+    fn rewrites_in_place(&self) -> bool {
+        self.tree.rewrites_in_place()
+    }
+
     fn queue(&self, depth: usize) -> io::Result<Box<dyn Queue>> {
         let depth = depth.clamp(1, ring::DEPTH_MAX);
         let ring = (self.factory)(depth)?;

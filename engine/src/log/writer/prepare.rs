@@ -1,6 +1,9 @@
 //! Preparing the next segment while nothing else is to do: zeros are written one chunk at a time, through the same queue as
 //! batches, so that a request that comes meanwhile waits for one chunk at most.
 //!
+//! Where the file system copies on write nothing is prepared: what is written over zeros lands elsewhere there, with all that
+//! the zeros were to save.
+//!
 //! A failure here is none of the log's: the spare is given up until the next segment, and nothing is poisoned.
 //!
 //! One operation is outstanding at most, of whichever preparation: while it is (`spare_busy`), no step is taken and none is
@@ -79,10 +82,10 @@ impl Writer {
         }
     }
 
-    /// An empty file, if the next two segments would find room.
+    /// An empty file, if zeros help here and the next two segments would find room.
     fn begin(&self) -> io::Result<Spare> {
         let len = self.config.geometry.segment_bytes;
-        if self.disk.space()?.free < len + self.need() {
+        if !self.disk.rewrites_in_place() || self.disk.space()?.free < len + self.need() {
             return Ok(Spare::GivenUp);
         }
         Ok(Spare::Making {

@@ -1,9 +1,15 @@
 //! Bodies on their way in: what their memory is, and what they are called.
 
 use super::*;
+use crate::format::Geometry;
+use crate::io::sim::SimConfig;
 use crate::io::test_dir::TestDir;
 use crate::store::{Attributes, Condition, Options, Store};
+use crate::testing::SimStore;
 use pollster::block_on;
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Waker};
 
 #[test]
 fn the_md5_waits_while_the_store_knows_all() {
@@ -65,7 +71,62 @@ fn the_md5_of_a_parts_content_is_not_that_of_its_manifest() {
     }];
     let part = Kind::Part { base: 0 };
     let md5 = Some([7; 16]);
-    let (_, held) = stage_manifest(&store.shared, part, 3, extents, md5).unwrap();
+    let (_, held) = stage_manifest(&store.shared, part, 3, extents, md5, None).unwrap();
     assert_eq!(held.needs.len(), 1);
     assert!(held.needs.iter().all(|need| need.md5().is_none()));
+}
+
+/// A body whose MD5 has nothing of its three extents, which the store knows.
+async fn deferred(store: &Store) -> BlobWriter {
+    let mut writer = store.blob_writer(None);
+    for byte in 1..=3 {
+        writer
+            .write(Bytes::from(vec![byte; 1 << 20]))
+            .await
+            .unwrap();
+    }
+    writer.dispatch().await.unwrap();
+    writer.collect().await.unwrap();
+    writer
+}
+
+#[test]
+fn bodies_that_catch_up_take_turns_at_each_extent() {
+    let options = Options {
+        geometry: Geometry {
+            segment_bytes: 8 << 20,
+            ..Geometry::default()
+        },
+        ..Options::default()
+    };
+    let mut sim = SimStore::new(5, SimConfig::default(), options);
+    sim.open().unwrap();
+    let store = sim.store().clone();
+    let first = sim.block_on(async { deferred(&store).await.finish().await.unwrap() });
+    sim.settle();
+    let (mut one, mut other) =
+        sim.block_on(async { (deferred(&store).await, deferred(&store).await) });
+    assert_eq!((one.taken, other.taken), (0, 0));
+    let rereads = &store.shared.rereads;
+    let turns = u32::try_from(rereads.available_permits()).unwrap();
+    let _others = sim.block_on(rereads.acquire_many(turns - 1)).unwrap();
+    let busy = sim.block_on(rereads.acquire()).unwrap();
+    {
+        let (mut one, mut other) = (pin!(one.catch_up()), pin!(other.catch_up()));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(one.as_mut().poll(&mut context).is_pending());
+        assert!(other.as_mut().poll(&mut context).is_pending());
+        drop(busy);
+        for extent in 1..=3 {
+            let ended = [
+                one.as_mut().poll(&mut context).is_ready(),
+                other.as_mut().poll(&mut context).is_ready(),
+            ];
+            assert_eq!(ended, [extent == 3; 2], "extent {extent}");
+        }
+    }
+    for writer in [one, other] {
+        let staged = sim.block_on(writer.finish()).unwrap();
+        assert_eq!(staged.md5(), first.md5());
+    }
 }
