@@ -3,25 +3,22 @@ does not match leaves no object; a damaged block is an error to one client, and 
 
 import base64
 import hashlib
-import os
 import pathlib
 import random
 import shutil
 import socket
-import subprocess
 import time
-import urllib.error
-import urllib.request
 
 from botocore.exceptions import ClientError, HTTPClientError
 
 import checks
 from first_start import refused
 from server import BUCKET, Server, fsck, scratch
+from small_disk import file_system, mounted_read_only
 from superblock import set_format_version, set_incompatible_flag
 
-#: A file system that cannot hold a segment, and one that can hold two.
-TINY_BYTES, SMALL_BYTES = 64 << 20, 700 << 20
+#: A file system that cannot hold a segment.
+TINY_BYTES = 64 << 20
 
 
 class Store:
@@ -82,27 +79,6 @@ class Store:
     def full_disk_at_start(self):
         with file_system(self.dir / "tiny", TINY_BYTES) as folder:
             return refused("space", folder / "data")
-
-    def full_disk_later(self):
-        """Writes until the disk is full: 507 to the client, and everything before is still there."""
-        with file_system(self.dir / "small", SMALL_BYTES) as folder:
-            server = Server(folder / "data").start()
-            s3 = server.boto3()
-            stored = {}
-            try:
-                for number in range(SMALL_BYTES >> 22):
-                    body = random.Random(number).randbytes(4 << 20)
-                    s3.put_object(Bucket=BUCKET, Key=f"{number}", Body=body)
-                    stored[f"{number}"] = hashlib.sha256(body).digest()
-                raise AssertionError("the disk was never full")
-            except ClientError as error:
-                status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-                assert status == 507, f"a full disk answered {status}: {error}"
-            for key, digest in stored.items():
-                body = s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
-                assert hashlib.sha256(body).digest() == digest, f"{key} differs"
-            server.stop()
-            return f"507 after {len(stored)} objects of 4 MiB; all of them are still there"
 
     # Bodies.
 
@@ -201,41 +177,6 @@ def flip_a_byte_of(data, body):
     raise AssertionError("the payload is not in the log")
 
 
-class mounted:
-    """A mount for the time of a `with`; skipped where the system forbids it."""
-
-    def __init__(self, folder, *commands):
-        self.folder, self.commands = folder, commands
-
-    def __enter__(self):
-        if os.geteuid() != 0:
-            raise checks.Skip("only root may mount")
-        self.folder.mkdir(exist_ok=True)
-        for command in self.commands:
-            done = subprocess.run([*map(str, command)], capture_output=True, text=True)
-            if done.returncode:
-                self.__exit__()
-                raise checks.Skip(f"{command[0]} is forbidden here: {done.stderr.strip()}")
-        return self.folder
-
-    def __exit__(self, *_):
-        subprocess.run(["umount", self.folder], capture_output=True)
-
-
-def file_system(folder, size):
-    """A file system of that many bytes in a file."""
-    image = folder.with_suffix(".img")
-    with open(image, "wb") as file:
-        file.truncate(size)
-    return mounted(folder, ["mkfs.ext4", "-q", "-m", "0", image], ["mount", "-o", "loop", image, folder])
-
-
-def mounted_read_only(folder):
-    return mounted(
-        folder, ["mount", "--bind", folder, folder], ["mount", "-o", "remount,ro,bind", folder]
-    )
-
-
 def main():
     run = checks.Checks()
     store = Store()
@@ -247,7 +188,6 @@ def main():
     run.run("a folder that is no store", store.not_a_store)
     run.run("a read-only disk", store.read_only)
     run.run("a full disk at start", store.full_disk_at_start)
-    run.run("a disk that becomes full", store.full_disk_later)
     run.run("bodies that do not match or end early", store.bodies)
     run.run("a damaged block", store.damaged_block)
     run.close()

@@ -86,7 +86,7 @@ class Server:
         self.log_start = self.log_path.stat().st_size if self.log_path.exists() else 0
         with open(self.log_path, "ab") as log, open(self.out_path, "wb") as out:
             self.process = subprocess.Popen(
-                [*map(str, command), *self.arguments],
+                self.command([*map(str, command), *self.arguments]),
                 stdout=out,
                 stderr=log,
                 env=environment(**chosen, **self.variables),
@@ -100,6 +100,10 @@ class Server:
             time.sleep(0.005)
         self.start_seconds = time.monotonic() - started
         return self
+
+    def command(self, arguments):
+        """The command that starts it; a test may put another before it, one that becomes it."""
+        return arguments
 
     def is_ready(self):
         try:
@@ -127,8 +131,10 @@ class Server:
             log.seek(self.log_start)
             return log.read().decode(errors="replace")
 
-    def log_tail(self, lines=15):
-        return "\n".join(self.log_path.read_text(errors="replace").splitlines()[-lines:])
+    def log_tail(self, lines=10, width=200):
+        """The end of the log; of each line, which may carry a long name of a client, the beginning."""
+        end = self.log_path.read_text(errors="replace").splitlines()[-lines:]
+        return "\n".join(line[:width] for line in end)
 
     def memory_peak(self):
         """The most memory that the process ever held, in bytes (VmHWM)."""

@@ -7,29 +7,32 @@
 //! - A block that holds acknowledged bytes is never written again: batches are padded to the logical block.
 //! - The first failed write or sync poisons the log: everything in flight and everything that waits fails, and nothing
 //!   is accepted until the store is opened again. A sync is never retried.
-//! - A full disk shows when a segment is created, or before a batch that would leave the indexes no room. It fails what
-//!   waits and poisons nothing.
+//! - A full disk shows before a batch that would leave the indexes no room, or when a segment is created: as its space is
+//!   allocated or, where a file system finds room for blocks only when they are written, at the block that marks it or at its
+//!   header. All that happens in `spare/`, before the rename into the log: the file goes, what waits is refused, nothing is
+//!   poisoned, and the next try may find room.
 //!
 //! The writer is a state machine that does one turn at a time: a thread drives it in a server, a test drives it step
 //! by step.
 
+mod complete;
 mod prepare;
 mod roll;
 mod room;
+mod submit;
 
 use super::active::ActiveSegment;
-use super::batch_builder::{Laid, Layout, fitting, lay_out};
+use super::batch_builder::Laid;
 use super::buffers::Buffers;
-use super::committed::{Committed, CommittedRecord, Sink};
+use super::committed::Sink;
 use super::draft::Item;
 use super::inbox::Inbox;
 use super::segments::Segments;
-use crate::canary;
 use crate::clock::{Clock, Entropy};
 use crate::error::{Error, Result};
 use crate::format::{Geometry, StoreId};
-use crate::io::{Completion, Disk, Queue};
-use crate::position::{Hlc, Incarnation, LogPoint, NodeId, Offset, SegmentNumber};
+use crate::io::{Disk, Queue};
+use crate::position::{Hlc, Incarnation, LogPoint, NodeId, SegmentNumber};
 use crate::stats::Counters;
 use crate::sync::Arc;
 use crate::sync::atomic::Ordering;
@@ -296,190 +299,6 @@ impl Writer {
         self.inbox.close(&Error::Closed);
     }
 
-    /// Lays out and submits one batch; `false` if it must wait for the batches in flight, or for a spare to be given back.
-    fn submit_batch(&mut self) -> Result<bool> {
-        self.refuse_broken_needs();
-        if self.waiting.is_empty() {
-            return Ok(true);
-        }
-        self.check_floor()?;
-        let geometry = self.config.geometry;
-        let mut count = self.active.as_ref().map_or(0, |active| {
-            fitting(&self.waiting, &geometry, active.end, &active.footer, false)
-        });
-        if count == 0 {
-            if !self.batches.is_empty() {
-                return Ok(false);
-            }
-            if !self.roll()? {
-                return Ok(false);
-            }
-            count = self.active.as_ref().map_or(0, |active| {
-                fitting(&self.waiting, &geometry, active.end, &active.footer, true)
-            });
-            assert!(
-                count > 0,
-                "the geometry guarantees that any record fits an empty segment"
-            );
-        }
-        let items = self.waiting.drain(..count).collect();
-        self.submit(items);
-        Ok(true)
-    }
-
-    /// Fails items whose extents failed before them, with all that is joined to them.
-    fn refuse_broken_needs(&mut self) {
-        let broken = |item: &Item| item.needs.iter().find_map(|need| need.failure());
-        if self.waiting.iter().all(|item| broken(item).is_none()) {
-            return;
-        }
-        let mut kept = VecDeque::new();
-        let mut group = Vec::new();
-        for item in std::mem::take(&mut self.waiting) {
-            let last = !item.joined;
-            group.push(item);
-            if !last {
-                continue;
-            }
-            match group.iter().find_map(broken) {
-                Some(error) => group.drain(..).for_each(|item| item.fail(&error)),
-                None => kept.extend(group.drain(..)),
-            }
-        }
-        kept.extend(group);
-        self.waiting = kept;
-    }
-
-    fn submit(&mut self, items: Vec<Item>) {
-        let active = self
-            .active
-            .as_mut()
-            .expect("the caller saw an active segment");
-        let layout = Layout {
-            geometry: &self.config.geometry,
-            binding: active.binding,
-            node: self.config.node,
-            offset: active.end,
-            synced: self.synced,
-        };
-        let now = self.clock.now_ms();
-        let (buf, laid) = lay_out(
-            &layout,
-            items,
-            &mut self.hlc,
-            now,
-            &mut active.footer,
-            &mut self.buffers,
-        );
-        let token = self.next_token;
-        self.next_token += 1;
-        let len = buf.len() as u64;
-        self.queue.write(token, &active.file, active.end, buf);
-        active.end += len;
-        let look =
-            active.end - self.looked >= self.config.geometry.segment_bytes / prepare::LOOK_SHARE;
-        self.attested = self.synced;
-        let end = LogPoint {
-            segment: active.number,
-            offset: Offset(active.end),
-        };
-        if look {
-            self.looked = end.offset.0;
-            self.keep_room();
-        }
-        self.batches.push_back(Batch {
-            laid,
-            end,
-            hlc: self.hlc,
-            written: false,
-        });
-        self.counters.batches.fetch_add(1, Ordering::Relaxed);
-        self.counters
-            .log_bytes_written
-            .fetch_add(len, Ordering::Relaxed);
-        if canary::is(canary::Canary::AckBeforeSync) {
-            self.acknowledge(self.batches.len());
-        }
-    }
-
-    /// Submits a sync for the batches at the front that are written, unless one is in flight.
-    fn submit_sync(&mut self) -> bool {
-        let written = self
-            .batches
-            .iter()
-            .take_while(|batch| batch.written)
-            .count();
-        if self.syncing > 0 || written == 0 {
-            return false;
-        }
-        self.syncing = written;
-        if canary::is(canary::Canary::NoFsync) {
-            self.acknowledge(written);
-            return true;
-        }
-        let active = self
-            .active
-            .as_ref()
-            .expect("batches in flight are in the active segment");
-        self.queue.sync(SYNC_TOKEN, &active.file);
-        self.counters.syncs.fetch_add(1, Ordering::Relaxed);
-        true
-    }
-
-    fn completed(&mut self, completion: Completion) {
-        if self.poison.is_some() {
-            return;
-        }
-        let path = || {
-            self.active
-                .as_ref()
-                .map_or_else(super::logs_dir, |active| active.path.clone())
-        };
-        match (completion.token, completion.result) {
-            (SPARE_TOKEN, result) => self.prepared(result),
-            (SYNC_TOKEN, Ok(_)) => self.acknowledge(self.syncing),
-            (SYNC_TOKEN, Err(source)) => self.poison(Error::io("sync", &path(), source)),
-            (_, Err(source)) => self.poison(Error::io("write", &path(), source)),
-            (token, Ok(_)) => {
-                self.buffers.give(completion.buf);
-                let index = token
-                    .checked_sub(self.first_token)
-                    .and_then(|i| usize::try_from(i).ok());
-                if let Some(batch) = index.and_then(|index| self.batches.get_mut(index)) {
-                    batch.written = true;
-                }
-            }
-        }
-    }
-
-    /// Hands the first `count` batches on: they are durable.
-    fn acknowledge(&mut self, count: usize) {
-        self.syncing = 0;
-        for _ in 0..count {
-            let batch = self
-                .batches
-                .pop_front()
-                .expect("a sync covers batches in flight");
-            self.first_token += 1;
-            self.synced = batch.end;
-            if !batch.laid.is_empty() {
-                self.to_attest = batch.end;
-            }
-            let incarnation = self.config.incarnation;
-            let node = self.config.node;
-            let records = batch
-                .laid
-                .into_iter()
-                .map(|laid| CommittedRecord::of(laid, node, incarnation, batch.end.segment))
-                .collect();
-            self.sink.committed(Committed {
-                records,
-                end: batch.end,
-                hlc: batch.hlc,
-            });
-        }
-    }
-
     /// Turns the log read-only: everything in flight and everything that waits fails.
     fn poison(&mut self, error: Error) {
         if self.poison.is_some() {
@@ -502,3 +321,6 @@ impl Writer {
         self.syncing = 0;
     }
 }
+
+#[cfg(test)]
+mod tests;

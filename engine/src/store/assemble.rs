@@ -8,9 +8,10 @@
 //! while it holds none, and with memory only for reading and hashing, which need none: it cannot be part of a deadlock. A
 //! list beyond a quarter of the budget (that of some 170,000 extents at 256 MiB) is counted as a quarter.
 
-use super::blob_writer::{Held, Kind, md5_of, stage_manifest, stage_single};
+use super::blob_writer::{Held, Kind, md5_of, stage_manifest};
 use super::fetch::to_usize;
 use super::shared::Shared;
+use super::single::{Body, stage_single};
 use super::upload::Part;
 use crate::budget::{Grant, SMALL_BODY_BYTES, Share};
 use crate::digest::Md5;
@@ -133,7 +134,8 @@ async fn single_extent(
     for (extent, _) in extents {
         append_extent(shared, extent.id, &mut whole).await?;
     }
-    let (id, _, held) = stage_single(shared, whole.freeze(), Some(grant)).await?;
+    let body = Body::Own(whole.freeze());
+    let (id, _, held) = stage_single(shared, body, Some(grant)).await?;
     Ok((id, held))
 }
 

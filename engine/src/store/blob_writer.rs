@@ -5,11 +5,10 @@
 
 use super::assemble::bytes_of;
 use super::in_flight::InFlight;
-use super::ingest::{
-    Hashed, Piece, Plan, Single, Taken, granted, ingest_extent, ingest_single, known_manifest,
-};
+use super::ingest::{Hashed, Piece, Plan, Taken, ingest_extent, known_manifest};
 use super::pins::Pin;
 use super::shared::Shared;
+use super::single::{self, Body, stage_single};
 use crate::budget::{Budget, Grant, Share};
 use crate::digest::Md5;
 use crate::error::{Error, Result};
@@ -36,6 +35,8 @@ pub struct BlobWriter {
     share: Share,
     kind: Kind,
     gathering: BytesMut,
+    /// All of a short body, as it came in one piece: it is copied only if it has to be kept.
+    whole: Option<Bytes>,
     grant: Option<Grant>,
     job: Option<oneshot::Receiver<Result<Hashed>>>,
     /// Of the first `taken` extents; away while one is hashed.
@@ -103,6 +104,7 @@ impl BlobWriter {
             shared,
             kind,
             gathering: BytesMut::new(),
+            whole: None,
             grant: None,
             job: None,
             md5: Some(Md5::default()),
@@ -137,6 +139,15 @@ impl BlobWriter {
             });
         }
         Counters::add(&self.shared.counters.bytes_in, chunk.len() as u64);
+        if self.is_whole(&chunk) {
+            self.grant_memory(chunk.len(), chunk.len()).await;
+            self.whole = Some(chunk);
+            return Ok(());
+        }
+        // More than was announced.
+        if let Some(whole) = self.whole.take() {
+            self.gathering.extend_from_slice(&whole);
+        }
         while !chunk.is_empty() {
             if self.gathering.len() == extent {
                 self.dispatch().await?;
@@ -146,6 +157,15 @@ impl BlobWriter {
             self.gathering.extend_from_slice(&chunk.split_to(take));
         }
         Ok(())
+    }
+
+    /// Whether `chunk` is all of a short body.
+    fn is_whole(&self, chunk: &Bytes) -> bool {
+        let len = chunk.len();
+        self.kind == Kind::Blob
+            && self.total == len as u64
+            && self.announced == Some(self.total)
+            && (1..=single::HASHED_HERE_BYTES).contains(&len)
     }
 
     /// Waits for memory for `take` more bytes of the extent that gathers.
@@ -163,12 +183,17 @@ impl BlobWriter {
             let rest = announced.and_then(|rest| usize::try_from(rest).ok());
             rest.unwrap_or(extent).max(take).min(extent - gathered)
         };
-        let budget = &self.shared.budget;
-        budget.ensure(&mut self.grant, self.share, bytes).await;
+        self.grant_memory(bytes, take).await;
         // All that is granted in one piece: to grow into it would copy what is there, again and again.
         self.gathering.reserve(bytes);
+    }
+
+    /// Waits for a grant of `bytes`, of which `used` come now.
+    async fn grant_memory(&mut self, bytes: usize, used: usize) {
+        let budget = &self.shared.budget;
+        budget.ensure(&mut self.grant, self.share, bytes).await;
         if let Some(grant) = &mut self.grant {
-            grant.use_up(take);
+            grant.use_up(used);
         }
     }
 
@@ -204,9 +229,12 @@ impl BlobWriter {
 
     /// A body of one extent: BLAKE3 is asked first, MD5 is computed only if the store does not know it already.
     async fn finish_single(mut self) -> Result<StagedBlob> {
-        let payload = frozen(std::mem::take(&mut self.gathering));
+        let body = match self.whole.take() {
+            Some(whole) => Body::Lent(whole),
+            None => Body::Own(frozen(std::mem::take(&mut self.gathering))),
+        };
         let grant = self.grant.take();
-        let (id, md5, held) = stage_single(&self.shared, payload, grant).await?;
+        let (id, md5, held) = stage_single(&self.shared, body, grant).await?;
         finish_staged(StagedBlob {
             id,
             size: self.total,
@@ -368,38 +396,6 @@ async fn finish_staged(staged: StagedBlob) -> Result<StagedBlob> {
         need.decided().await;
     }
     Ok(staged)
-}
-
-/// Stores content of one extent unless it is known: its id, its MD5, and what keeps it.
-pub(crate) async fn stage_single(
-    shared: &Arc<Shared>,
-    payload: Bytes,
-    grant: Option<Grant>,
-) -> Result<(Id, [u8; 16], Held)> {
-    let job = Arc::clone(shared);
-    let answer = shared
-        .compute
-        .answer(move |sender| ingest_single(&job, payload, grant, sender));
-    match answer.await.unwrap_or(Err(Error::Closed))? {
-        Single::Done { id, md5, held } => Ok((id, md5, held)),
-        Single::Attached {
-            id,
-            payload,
-            grant,
-            entry,
-            held,
-        } => {
-            entry.decided().await;
-            let md5 = match entry.md5() {
-                Some(md5) => md5,
-                None => {
-                    let payload = granted(payload, grant);
-                    md5_of(shared, Md5::default(), payload).await?.finish()
-                }
-            };
-            Ok((id, md5, held))
-        }
-    }
 }
 
 /// Adds `payload` to `md5`, together with other bodies.

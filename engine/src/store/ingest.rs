@@ -170,15 +170,15 @@ pub(crate) fn known_manifest(shared: &Shared, id: Id, held: &mut Held) -> Result
     Ok(md5)
 }
 
-/// Stores a body of one extent unless it is known. Its MD5 is that of the known record where it has one; for new content
-/// it is computed, and kept with the record.
+/// Stores a body of one extent, called `id`, unless it is known. Its MD5 is that of the known record where it has one; for
+/// new content it is computed, and kept with the record.
 pub(crate) fn ingest_single(
     shared: &Arc<Shared>,
+    id: Id,
     payload: Bytes,
     grant: Option<Grant>,
     sender: oneshot::Sender<Result<Single>>,
 ) {
-    let id = Id::of(&payload);
     let mut held = Held::default();
     let found = look_up(shared, id, RecordKind::Extent, payload.len(), &mut held);
     let answer = match found {

@@ -3,7 +3,7 @@
 //! | file | what it does |
 //! | --- | --- |
 //! | `open`, `open_indexes` | recovery, indexes, a new incarnation |
-//! | `blob_writer`, `ingest` | a body in: extents, hashes, dedup |
+//! | `blob_writer`, `single`, `ingest` | a body in: extents, hashes, dedup |
 //! | `read`, `fetch` | a body out: verified, in bounded chunks |
 //! | `hot_name`, `hot_read` | names that were asked for lately, and bodies that are given out without waiting |
 //! | `object` | names: put, head, delete, copy, list |
@@ -48,6 +48,7 @@ pub(crate) mod replay;
 mod runtime;
 mod shared;
 mod side_file;
+mod single;
 #[cfg(any(test, feature = "sim"))]
 mod stepped;
 mod upload;

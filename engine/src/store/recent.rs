@@ -108,6 +108,13 @@ impl Recent {
         (kept.place == place).then_some((kept.kind, kept.extension.digests))
     }
 
+    /// Where the record of an id lies and its digests, if it is here and of this kind. Does not count as a read.
+    pub fn record_of(&self, id: &Id, kind: RecordKind) -> Option<(Place, Digests)> {
+        let state = self.state.lock();
+        let kept = &state.map.get(id)?.kept;
+        (kept.kind == kind).then(|| (kept.place.clone(), kept.extension.digests))
+    }
+
     /// Bytes kept.
     pub fn bytes(&self) -> usize {
         self.state.lock().bytes

@@ -19,9 +19,13 @@ pub struct Args {
     flags: Flags,
 }
 
+/// Fewer descriptors than this are refused: a new store holds 22, each segment that is read one more, and half of all are
+/// for connections.
+const FILES_MIN: u64 = 64;
+
 /// Runs until SIGTERM or SIGINT.
 pub fn run(args: &Args) -> Outcome {
-    let settings = Settings::decide(&args.flags)?;
+    let mut settings = Settings::decide(&args.flags)?;
     logging::start(settings.log_format)?;
     let chosen = ChosenKey::from_environment()?;
     let options = Options {
@@ -29,7 +33,21 @@ pub fn run(args: &Args) -> Outcome {
         memory_bytes: settings.memory_bytes,
         ..Options::default()
     };
-    raise_file_limit();
+    let files = raise_file_limit();
+    if let Some(files) = files.filter(|files| *files < FILES_MIN) {
+        return Err(Failure::new(format!(
+            "the limit of open files is {files}: allow at least {FILES_MIN} (`ulimit -n`, LimitNOFILE)"
+        )));
+    }
+    let connections = &mut settings.server.limits.connections;
+    let asked = std::mem::replace(connections, affordable(*connections, files));
+    if *connections < asked {
+        tracing::warn!(
+            connections,
+            asked,
+            "fewer connections are taken than asked for: the limit of open files allows no more"
+        );
+    }
     let store = Store::open(&settings.data, options)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -39,8 +57,8 @@ pub fn run(args: &Args) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Lets the process open as many files as it may: every segment that is read stays open, one for 256 MiB.
-fn raise_file_limit() {
+/// Lets the process open as many files as it may: every segment that is read stays open, one for 256 MiB. Returns how many.
+fn raise_file_limit() -> Option<u64> {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: limit.maximum,
@@ -49,6 +67,16 @@ fn raise_file_limit() {
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
         tracing::warn!(%error, "the limit of open files stays as it is");
     }
+    getrlimit(Resource::Nofile).current
+}
+
+/// How many of the connections that were asked for fit a limit of open files (`None`: without one). Half of the
+/// descriptors stay for the store: whoever connects must not be able to take those that it needs for the next segment.
+fn affordable(asked: usize, files: Option<u64>) -> usize {
+    let half = files.map_or(usize::MAX, |files| {
+        usize::try_from(files / 2).unwrap_or(usize::MAX)
+    });
+    asked.min(half).max(1)
 }
 
 async fn serve(store: Store, settings: Settings, chosen: Option<ChosenKey>) -> Result<(), Failure> {
@@ -73,4 +101,17 @@ async fn serve(store: Store, settings: Settings, chosen: Option<ChosenKey>) -> R
     printed(out.write_all(text.as_bytes()).and_then(|()| out.flush()))?;
     let ended = server.run(signals.stop_asked()).await;
     ended.map_err(|error| Failure::new(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::affordable;
+
+    #[test]
+    fn connections_leave_half_of_the_descriptors_to_the_store() {
+        assert_eq!(affordable(1024, Some(4096)), 1024);
+        assert_eq!(affordable(1024, Some(1024)), 512);
+        assert_eq!(affordable(1024, Some(1)), 1);
+        assert_eq!(affordable(1024, None), 1024);
+    }
 }

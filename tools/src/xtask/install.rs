@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Debian packages, and what each is for.
-const DEBIAN: [(&str, &str); 15] = [
+const DEBIAN: [(&str, &str); 17] = [
     ("g++", "builds libFuzzer, which attacks the parsers"),
     ("ffmpeg", "makes the videos of the corpus"),
     ("imagemagick", "makes a part of its pictures"),
@@ -19,6 +19,8 @@ const DEBIAN: [(&str, &str); 15] = [
     ("mate-backgrounds", "more of them, among them photographs"),
     ("gnome-backgrounds", "more of them, as WebP"),
     ("e2fsprogs", "mkfs.ext4, for a small disk that can be full"),
+    ("xfsprogs", "the same with XFS"),
+    ("btrfs-progs", "the same with btrfs"),
     ("python3-venv", "the environment of the Python client tests"),
     (
         "faketime",

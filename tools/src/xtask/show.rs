@@ -30,6 +30,16 @@ const SCENARIOS: &[Scenario] = &[
         command: || run::client("clean_up.py", &[]),
     },
     Scenario {
+        name: "disk-full",
+        what: "disks of ext4 and XFS, full at every phase, then room again (about 3 minutes; root, loop devices of 2 GiB)",
+        command: || run::client("disk_full.py", &[]),
+    },
+    Scenario {
+        name: "memory",
+        what: "the mix of sizes over 64 connections with 64 and 256 MiB of budget, in a memory cgroup (about 2 minutes; root)",
+        command: || run::client("memory.py", &["--seconds", "40"]),
+    },
+    Scenario {
         name: "kill-50",
         what: "kill -9 under load, 50 times in a row (about 5 minutes)",
         command: || run::client("kill.py", &["--rounds", "50"]),

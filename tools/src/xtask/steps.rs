@@ -77,8 +77,8 @@ pub const STEPS: &[Step] = &[
     step("bench", "the comparison with other servers, each once: errors and wrong bytes, not speed", Work::Chore(bench::smoke)),
     step("corpus", "a thousand pictures and some videos", Work::Clients(&[("corpus.py", &[])])),
     step("first-start", "the printed commands, keys and settings", Work::Clients(&[("first_start.py", &[])])),
-    step("bad-input", "stores, bodies and disks that are not as they should be", Work::Clients(
-        &[("bad_input.py", &[])],
+    step("bad-input", "stores, bodies and disks that are not as they should be; full disks; too few descriptors", Work::Clients(
+        &[("bad_input.py", &[]), ("disk_full.py", &["--short"]), ("descriptors.py", &[])],
     )),
     step("hostile", "what strangers send, 100 times over, and a crowd beside a client who works", Work::Clients(
         &[("hostile.py", &[])],
