@@ -123,7 +123,8 @@ impl Budget {
             Share::Large => &self.large,
         };
         let ask = (bytes - unused).next_multiple_of(QUANTUM_BYTES);
-        let ask = u32::try_from(ask).expect("bodies are granted an extent at a time at most");
+        let ask = u32::try_from(ask)
+            .expect("an extent, and the list of an object's extents, are below 4 GiB");
         let permit = match Arc::clone(semaphore).try_acquire_many_owned(ask) {
             Ok(permit) => permit,
             Err(_) => self.wait(semaphore, ask).await,

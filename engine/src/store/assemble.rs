@@ -5,8 +5,11 @@
 //! Where parts are of odd lengths, the bytes are read once for the id, and the manifest says that it proves nothing.
 //!
 //! What this holds is granted in one step before anything is read: one extent, and the list of all. So it waits for memory
-//! while it holds none, and with memory only for reading and hashing, which need none: it cannot be part of a deadlock. A
-//! list beyond a quarter of the budget (that of some 170,000 extents at 256 MiB) is counted as a quarter.
+//! while it holds none of it, and with memory only for reading and hashing, which need none: it cannot be part of a deadlock.
+//! A list beyond a quarter of the budget (that of some 170,000 extents at 256 MiB) is counted as a quarter.
+//!
+//! Reading again may take minutes. So a few go on at once, and the others wait for their turn before they ask for memory:
+//! however many uploads are completed, they leave the budget to bodies.
 
 use super::blob_writer::{Held, Kind, md5_of, stage_manifest};
 use super::fetch::to_usize;
@@ -27,12 +30,20 @@ const LISTED_BYTES: u64 = 256;
 
 /// The blob of these parts, in order: its id, its length, and what keeps it.
 pub(crate) async fn assemble(shared: &Arc<Shared>, parts: &[Part]) -> Result<(Id, u64, Held)> {
+    let limit = shared.geometry.object_max();
+    let sum = parts
+        .iter()
+        .try_fold(0_u64, |sum, part| sum.checked_add(part.size));
+    let Some(sum) = sum.filter(|sum| *sum <= limit) else {
+        return Err(Error::TooLarge { limit });
+    };
+    let turn = shared.assemblies.acquire().await;
+    let _turn = turn.map_err(|_| Error::Closed)?;
+    let grant = grant(shared, parts, sum).await;
     let mut total: u64 = 0;
     let mut extents = Vec::new();
     let mut held = Held::default();
     let extent_bytes = shared.geometry.extent_bytes;
-    let limit = shared.geometry.object_max();
-    let grant = grant(shared, parts).await;
     for part in parts {
         held.pins.push(shared.pins.pin(part.manifest));
         let manifest = shared.manifest(part.manifest).await?;
@@ -69,10 +80,9 @@ pub(crate) async fn assemble(shared: &Arc<Shared>, parts: &[Part]) -> Result<(Id
     Ok((id, total, held))
 }
 
-/// Memory for all that making a blob of these parts holds at one time.
-async fn grant(shared: &Arc<Shared>, parts: &[Part]) -> Grant {
+/// Memory for all that making a blob of these parts, `total` bytes, holds at one time.
+async fn grant(shared: &Arc<Shared>, parts: &[Part], total: u64) -> Grant {
     let extent_bytes = u64::from(shared.geometry.extent_bytes);
-    let total: u64 = parts.iter().map(|part| part.size).sum();
     let listed: u64 = parts
         .iter()
         .map(|part| part.size.div_ceil(extent_bytes).max(1))

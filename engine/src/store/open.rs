@@ -44,6 +44,10 @@ const RECENT_SHARE: usize = 4;
 /// Bodies that may read again at once what they deferred: 4 MiB.
 const REREADS_MAX: usize = 4;
 
+/// Uploads that may be assembled at once: each holds an extent, and 256 bytes for each MiB of its object, for as long as its
+/// parts are read again.
+const ASSEMBLIES_MAX: usize = 4;
+
 /// Operations that one log queue may have in flight: two batches and a sync.
 const QUEUE_DEPTH: usize = 8;
 
@@ -117,6 +121,7 @@ pub(crate) fn open(parts: Parts, options: &Options) -> Result<OpenedStore> {
         damaged: super::damaged::DamagedPlaces::default(),
         locks: key_locks::KeyLocks::default(),
         rereads: Semaphore::new(REREADS_MAX),
+        assemblies: Semaphore::new(ASSEMBLIES_MAX),
         md5: Batcher::new(parts.compute.threads()),
         compute: parts.compute,
         lookup: parts.lookup,

@@ -56,6 +56,8 @@ pub(crate) struct Shared {
     pub md5: Batcher,
     /// Bodies that may read again what they deferred: each holds an extent that is in no budget.
     pub rereads: Semaphore,
+    /// Uploads whose parts may become one blob now.
+    pub assemblies: Semaphore,
     /// Index lookups and header reads, which may wait for the disk.
     pub lookup: Workers,
     pub reactor: Reactor,

@@ -143,6 +143,64 @@ fn what_is_stored_keeps_its_grant_until_it_is_applied() {
 }
 
 #[test]
+fn who_waits_for_a_turn_asks_for_no_memory() {
+    let (mut sim, store, bucket) = opened();
+    let all: Vec<Begun> = (0..6)
+        .map(|key| begin(&mut sim, &store, bucket, key, &[700_000, 900_000]))
+        .collect();
+    sim.settle();
+    let shared = &store.shared;
+    let free = u32::try_from(shared.assemblies.available_permits()).unwrap();
+    let large = shared.budget.most(Share::Large) * 4;
+    let bodies = sim.block_on(shared.budget.take(Share::Large, large));
+    let mut waiting: Vec<_> = all
+        .iter()
+        .map(|begun| Box::pin(complete(&store, bucket, begun)))
+        .collect();
+    for future in &mut waiting {
+        assert!(turns(sim.stepper(), &mut future.as_mut()).is_pending());
+    }
+    assert!(u64::from(free) < all.len() as u64);
+    assert_eq!(shared.budget.waiting(), free.into());
+    drop(bodies);
+    // The first ones let go of their turns, and the last ones get them.
+    for (future, begun) in waiting.iter_mut().zip(&all) {
+        let Poll::Ready(id) = turns(sim.stepper(), &mut future.as_mut()) else {
+            panic!("one waits for ever")
+        };
+        assert_eq!(id, Id::of(&begun.content));
+    }
+    drop(waiting);
+    assert_eq!(shared.assemblies.available_permits(), free as usize);
+    assert_eq!(shared.budget.used(), 0);
+}
+
+#[test]
+fn too_large_a_whole_is_refused_before_it_waits_for_anything() {
+    let (mut sim, store, _) = opened();
+    let shared = &store.shared;
+    let large = shared.budget.most(Share::Large) * 4;
+    let _bodies = sim.block_on(shared.budget.take(Share::Large, large));
+    let part = |size| Part {
+        number: 1,
+        size,
+        etag: String::new(),
+        checksums: Vec::new(),
+        modified_ms: 0,
+        manifest: Id::of(b"none"),
+    };
+    let limit = shared.geometry.object_max();
+    for sizes in [[limit, 1], [u64::MAX, u64::MAX]] {
+        let parts = sizes.map(part);
+        let mut whole = pin!(assemble(shared, &parts));
+        let Poll::Ready(refused) = turns(sim.stepper(), &mut whole) else {
+            panic!("it waits for memory")
+        };
+        assert!(matches!(refused, Err(Error::TooLarge { .. })));
+    }
+}
+
+#[test]
 fn short_objects_do_not_wait_for_long_bodies() {
     let (mut sim, store, bucket) = opened();
     let begun = begin(&mut sim, &store, bucket, 0, &[20_000, 9_000]);
