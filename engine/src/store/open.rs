@@ -17,7 +17,7 @@ use crate::format::{FORMAT_VERSION, Geometry, StoreId, Superblock, SuperblockErr
 use crate::index::hash::PageSource;
 use crate::index::names::{Kv, Spill};
 use crate::io::reactor::Reactor;
-use crate::io::{Disk, DiskPath};
+use crate::io::{Disk, DiskPath, Queue};
 use crate::log::{
     Inbox, Segments, Tail, Writer, WriterConfig, WriterParts, log_dir, logs_dir,
     parse_segment_name, recover_tail, spare, spare_dir,
@@ -101,9 +101,7 @@ pub(crate) fn open(parts: Parts, options: &Options) -> Result<OpenedStore> {
     let counters = Arc::new(Counters::default());
     let indexes = open_indexes(&parts, options, &superblock, key, &segments, tail.end)?;
     let hlc = indexes.names.last_hlc().max(tail.last_hlc);
-    let queue = disk
-        .queue(QUEUE_DEPTH)
-        .map_err(|source| Error::io("start a queue for", &logs_dir(), source))?;
+    let queue = start_queue(&*disk)?;
     let inbox = Arc::new(Inbox::new(queue.waker()));
     let shared = Arc::new(Shared {
         disk: Arc::clone(&disk),
@@ -159,6 +157,11 @@ pub(crate) fn open(parts: Parts, options: &Options) -> Result<OpenedStore> {
         shared,
         created,
     })
+}
+
+fn start_queue(disk: &dyn Disk) -> Result<Box<dyn Queue>> {
+    disk.queue(QUEUE_DEPTH)
+        .map_err(|source| Error::io("start a queue for", &logs_dir(), source))
 }
 
 /// Refuses options that no store could work with.
