@@ -28,6 +28,8 @@ pub struct Door {
     pub copies: Shares,
     /// The listings that may be made now.
     pub listings: Shares,
+    /// The uploads that may be completed now.
+    pub completing: Shares,
     /// The uploads that were completed lately.
     pub completions: Arc<Completions>,
 }
@@ -42,6 +44,7 @@ impl Door {
             config,
             copies: ops::copying::turns(),
             listings,
+            completing: ops::complete_multipart_upload::turns(),
             completions: Arc::default(),
         }
     }

@@ -3,6 +3,10 @@
 //! Merging may re-read parts, and some clients give up after 5 s of silence. So the work runs on a task of its own; if it
 //! takes longer than [`Limits::silence_max`], the answer begins and `s3s` sends blanks until the end is known, as S3 does. An
 //! error then comes inside an answer with status 200, which clients look for.
+//!
+//! The store assembles few uploads at once. [`AT_ONCE`] are handed to it and [`OF_TENANT_AT_ONCE`] of one tenant, fewer than
+//! it has turns, so that the others do not wait behind all that one tenant completes. Who waits holds nothing but its list of
+//! parts; a repetition waits for the first one, without a turn.
 
 use super::outgoing::{checksum_value, etag};
 use super::part_checksums::{Plan, agree};
@@ -16,6 +20,7 @@ use crate::config::Limits;
 use crate::context::RequestContext;
 use crate::door::Door;
 use crate::errors;
+use crate::shares::Shares;
 use http::header::HOST;
 use http::{HeaderMap, Uri};
 use moraine_engine::{Bucket, BucketId, Checksum, CompletePart, Condition, Error, Part, Upload};
@@ -23,6 +28,20 @@ use s3s::dto::{CompleteMultipartUploadInput, CompleteMultipartUploadOutput, Comp
 use s3s::{S3Request, S3Result, s3_error};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// Uploads that are completed at once: the store's turns, and as many that wait for them or for their sync. Each holds up to
+/// 10,000 parts twice, some 6 MiB, usually a few KiB.
+const AT_ONCE: usize = 8;
+/// Those of one tenant.
+const OF_TENANT_AT_ONCE: usize = 3;
+/// How long a completion may wait until others are done: clients wait while blanks come.
+const TURN_WAIT: Duration = Duration::from_secs(300);
+
+/// The turns at completing uploads.
+pub fn turns() -> Shares {
+    Shares::new(AT_ONCE, OF_TENANT_AT_ONCE, TURN_WAIT)
+}
 
 /// Parts that are looked up at once.
 const PARTS_PAGE: usize = 1000;
@@ -93,13 +112,15 @@ struct Work {
 }
 
 impl Work {
-    async fn run(self, door: &Door) -> moraine_engine::Result<Done> {
+    /// `None` if its turn did not come in time.
+    async fn run(self, door: &Door) -> Option<moraine_engine::Result<Done>> {
         let entry = door.completions.entry(self.upload.id);
         let mut entry = entry.lock().await;
         if let Some(done) = entry.as_ref() {
             let same = done.is(self.bucket.id, &self.upload.key, &self.parts);
-            return same.then(|| done.clone()).ok_or(Error::NoSuchUpload);
+            return Some(same.then(|| done.clone()).ok_or(Error::NoSuchUpload));
         }
+        let _turn = door.completing.take(Some(self.bucket.tenant), 1).await?;
         let completed = door.store.complete_upload(
             self.bucket.id,
             self.upload.id,
@@ -108,9 +129,11 @@ impl Work {
             self.checksums,
             self.condition,
         );
-        let done = Done::new(&completed.await?, &self.parts);
-        *entry = Some(done.clone());
-        Ok(done)
+        let done = completed
+            .await
+            .map(|object| Done::new(&object, &self.parts));
+        *entry = done.as_ref().ok().cloned();
+        Some(done)
     }
 }
 
@@ -141,12 +164,13 @@ async fn finish(
         tokio::time::timeout(silence, &mut task).await.ok()
     };
     if let Some(result) = early {
-        let done = result.map_err(ended)?.map_err(door.failed(context))?;
-        return Ok(answer.output(done));
+        let done = result.map_err(ended)?.ok_or_else(errors::slow_down)?;
+        return Ok(answer.output(done.map_err(door.failed(context))?));
     }
     let (door, context) = (door.clone(), Arc::clone(context));
     let future = async move {
         let result = task.await.map_err(ended);
+        let result = result.and_then(|result| result.ok_or_else(errors::slow_down));
         let result = result.and_then(|result| result.map_err(door.failed(&context)));
         let done = result.inspect_err(|error| context.set_error(error.code().as_str()))?;
         Ok(answer.output(done))

@@ -13,6 +13,7 @@ mod aws_chunked;
 mod batch_delete;
 mod buckets;
 mod client;
+mod completion_turns;
 mod conditions;
 mod connections;
 mod copies;

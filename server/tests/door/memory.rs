@@ -9,10 +9,10 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
-const SHORT: Duration = Duration::from_millis(300);
+pub const SHORT: Duration = Duration::from_millis(300);
 
 /// Long enough for an answer that comes in time, and shorter than the default limits.
-const IN_TIME: Duration = Duration::from_secs(8);
+pub const IN_TIME: Duration = Duration::from_secs(8);
 
 /// Two extents and a bit.
 fn large() -> Vec<u8> {
@@ -20,7 +20,7 @@ fn large() -> Vec<u8> {
 }
 
 /// A server with an object `/open/large`.
-async fn start(limits: Limits) -> TestServer {
+pub async fn start(limits: Limits) -> TestServer {
     let server = TestServer::with(limits).await;
     assert_eq!(
         server.client().put("/open/large", &large()).await.status,
@@ -37,7 +37,7 @@ async fn reader(server: &TestServer) -> BlobReader {
 }
 
 /// Takes all the memory for large bodies, as readers do who do not let go of what they read.
-async fn exhaust(server: &TestServer) -> Vec<Bytes> {
+pub async fn exhaust(server: &TestServer) -> Vec<Bytes> {
     exhaust_by(server, reader(server).await).await
 }
 
