@@ -15,19 +15,22 @@ use crate::error::{Error, Result};
 const FLOOR_SHARE: u64 = 8;
 
 impl Writer {
-    /// Refuses the next batch while the indexes would lack room. The spare is given back first.
-    pub(super) fn check_floor(&mut self) -> Result<()> {
+    /// Refuses the next batch while the indexes would lack room. The spare is given back first; `false` if that must wait for
+    /// an operation that is on its way: the file system frees the room of a removed file when nobody has it open.
+    pub(super) fn check_floor(&mut self) -> Result<bool> {
         let need = self.config.geometry.segment_bytes / FLOOR_SHARE;
         if self.has_free(need) {
-            return Ok(());
+            return Ok(true);
         }
-        let held = matches!(self.spare, Spare::Ready | Spare::Making { .. });
-        if held && !self.spare_busy {
+        if !matches!(self.spare, Spare::None | Spare::GivenUp) {
             tracing::warn!("the disk is nearly full: the spare segment is given back");
             self.give_back();
             if self.has_free(need) {
-                return Ok(());
+                return Ok(true);
             }
+        }
+        if self.spare_busy {
+            return Ok(false);
         }
         Err(Error::NoSpace { need })
     }

@@ -16,7 +16,9 @@ impl Writer {
         if self.waiting.is_empty() {
             return Ok(true);
         }
-        self.check_floor()?;
+        if !self.check_floor()? {
+            return Ok(false);
+        }
         let geometry = self.config.geometry;
         let mut count = self.active.as_ref().map_or(0, |active| {
             fitting(&self.waiting, &geometry, active.end, &active.footer, false)

@@ -223,3 +223,74 @@ fn an_answer_that_comes_late_is_not_taken_for_that_of_the_next_spare() {
         "its zeros were durable before its name"
     );
 }
+
+impl Bench {
+    /// Bytes in files.
+    fn used(&self) -> u64 {
+        let files = self.disk.files();
+        let len = |path: &String| self.disk.read_file(path).unwrap().len() as u64;
+        files.iter().map(len).sum()
+    }
+
+    /// A spare whose first zeros, or whose sync, the disk has made, and the writer is not told of.
+    fn keep_back(&mut self, sync: bool) {
+        self.use_half();
+        assert!(self.writer.prepare() && self.writer.prepare());
+        while sync && !matches!(self.writer.spare, Spare::Syncing) {
+            self.writer.collect(Some(Duration::ZERO));
+            self.writer.prepare();
+        }
+        self.late.lock().keep = true;
+        while self.late.lock().kept.is_none() {
+            self.writer.collect(Some(Duration::ZERO));
+        }
+        assert!(self.writer.spare_busy);
+    }
+
+    /// Tells the writer what was kept back.
+    fn tell(&mut self) {
+        self.late.lock().tell = true;
+        assert!(self.writer.collect(Some(Duration::ZERO)));
+        self.late.lock().tell = false;
+    }
+}
+
+#[test]
+fn a_spare_on_its_way_is_given_back_before_a_batch_is_refused() {
+    for sync in [false, true] {
+        let mut bench = Bench::new();
+        bench.keep_back(sync);
+        let next = bench.writer.next_token;
+        // No room for the indexes, until the spare is gone.
+        bench.disk.set_capacity(bench.used());
+        bench.push();
+        bench.settle();
+        assert!(matches!(bench.writer.spare, Spare::GivenUp), "{sync}");
+        assert_eq!(bench.writer.next_token, next + 1, "{sync}: not written");
+        bench.tell();
+        assert!(!bench.has_spare());
+    }
+}
+
+#[test]
+fn a_batch_waits_for_room_that_a_removed_spare_may_still_take() {
+    for room in [true, false] {
+        let mut bench = Bench::new();
+        bench.keep_back(true);
+        let next = bench.writer.next_token;
+        let segment = bench.writer.config.geometry.segment_bytes;
+        // As if the removed file were there while it is open.
+        bench.disk.set_capacity(bench.used() - segment);
+        bench.push();
+        bench.settle();
+        assert!(matches!(bench.writer.spare, Spare::GivenUp));
+        assert_eq!(bench.writer.waiting.len(), 1, "refused too early");
+        if room {
+            bench.disk.set_capacity(ROOM);
+        }
+        bench.tell();
+        bench.settle();
+        assert!(bench.writer.waiting.is_empty());
+        assert_eq!(bench.writer.next_token, next + u64::from(room));
+    }
+}
