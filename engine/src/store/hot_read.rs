@@ -9,7 +9,7 @@
 use super::HotName;
 use super::Store;
 use super::fetch::{Found, Source, to_usize, verify};
-use super::read::{BlobReader, CHUNK_BYTES, counted};
+use super::read::{BlobReader, CHUNK_BYTES, counted, in_memory, within};
 use super::recent::Kept;
 use super::shared::Shared;
 use crate::budget::Budget;
@@ -43,8 +43,10 @@ impl Store {
             return None;
         } else {
             let share = Budget::share(Some(object.size));
-            let grant = shared.budget.try_take(share, length)?;
-            counted(shared.content_now(name, range)?, grant)
+            let block = u64::from(shared.geometry.crc_block_bytes);
+            let granted = in_memory(object.size, &range, block);
+            let grant = shared.budget.try_take(share, granted)?;
+            counted(shared.content_now(name, range, granted)?, grant)
         };
         Counters::add(&shared.counters.gets, 1);
         Counters::add(&shared.counters.bytes_out, bytes.len() as u64);
@@ -81,32 +83,32 @@ impl Shared {
         self.damaged.holds(segment.node, segment.number, offset)
     }
 
-    /// A range of a content of one extent, verified, if it can be had at once.
-    fn content_now(&self, name: &HotName, range: Range<u64>) -> Option<Bytes> {
+    /// A range of a content of one extent, verified, if it can be had at once. It keeps no more than what was granted.
+    fn content_now(&self, name: &HotName, range: Range<u64>, granted: usize) -> Option<Bytes> {
         let block = u64::from(self.geometry.crc_block_bytes);
         let start = range.start - range.start % block;
         let size = name.object().size;
         let around = start..range.end.next_multiple_of(block).min(size);
-        let blocks = if let Some(kept) = self.recent.get(&name.object().blob) {
+        let asked = to_usize(range.start - start)..to_usize(range.end - start);
+        if let Some(kept) = self.recent.get(&name.object().blob) {
             let blocks = kept
                 .payload
                 .get(to_usize(around.start)..to_usize(around.end))?;
             self.checked(&kept.extension, &around, blocks)?;
             Counters::add(&self.counters.recent_reads, 1);
-            kept.payload.slice_ref(blocks)
-        } else {
-            let found = name.place()?;
-            let blocks = self.cached(&found, &around)?;
-            if self.checked(&found.extension, &around, &blocks).is_none() {
-                name.forget_place();
-                return None;
-            }
-            if blocks.len() as u64 == size {
-                self.keep_if_hot(name, &found, &blocks);
-            }
-            blocks
-        };
-        Some(blocks.slice(to_usize(range.start - start)..to_usize(range.end - start)))
+            let view = kept.payload.slice_ref(blocks).slice(asked);
+            return Some(within(view, kept.payload.len(), granted));
+        }
+        let found = name.place()?;
+        let blocks = self.cached(&found, &around)?;
+        if self.checked(&found.extension, &around, &blocks).is_none() {
+            name.forget_place();
+            return None;
+        }
+        if blocks.len() as u64 == size {
+            self.keep_if_hot(name, &found, &blocks);
+        }
+        Some(blocks.slice(asked))
     }
 
     fn checked(&self, extension: &Extension, around: &Range<u64>, blocks: &[u8]) -> Option<()> {

@@ -1,4 +1,8 @@
 //! Giving a body out: verified chunk by chunk, a bounded number of bytes at a time.
+//!
+//! What a chunk keeps in memory is granted, not only what was asked for: whole CRC blocks, or an extent in memory that it is
+//! a view of. Between two chunks nothing is kept but where to go on, so a slow reader holds one chunk, whatever becomes of
+//! the extent in memory.
 
 use super::HotName;
 use super::fetch::{Source, to_usize};
@@ -201,12 +205,17 @@ impl BlobReader {
         };
         let limit = (range.start + chunk) / block * block;
         let end = range.end.min(limit.max(range.start + 1));
-        let grant = self
-            .shared
-            .budget
-            .take(self.share, to_usize(end - range.start))
-            .await;
+        let asked = range.start..end;
+        let granted = match &current.source {
+            Source::Memory(_) => in_memory(current.source.len(), &asked, block),
+            Source::Disk(_) => in_blocks(current.source.len(), &asked, block),
+        };
+        let grant = self.shared.budget.take(self.share, granted).await;
         let bytes = self.verified(&mut current, end).await?;
+        let bytes = match &current.source {
+            Source::Memory(kept) => within(bytes, kept.payload.len(), granted),
+            Source::Disk(_) => bytes,
+        };
         if let (Some(name), Source::Disk(found)) = (&self.name, &current.source)
             && bytes.len() as u64 == current.source.len()
         {
@@ -214,9 +223,40 @@ impl BlobReader {
         }
         current.range.start = end;
         if !current.range.is_empty() {
-            self.current = Some(current);
+            match current.source {
+                Source::Disk(_) => self.current = Some(current),
+                // Nobody counts an extent that is kept here after memory has let go of it.
+                Source::Memory(_) => self.pieces.push_front(Piece {
+                    id: current.id,
+                    range: current.range,
+                }),
+            }
         }
         Ok(counted(bytes, grant))
+    }
+}
+
+/// Bytes of the blocks around `range` of a payload of `len` bytes.
+fn in_blocks(len: u64, range: &Range<u64>, block: u64) -> usize {
+    to_usize(range.end.next_multiple_of(block).min(len) - (range.start - range.start % block))
+}
+
+/// Bytes to grant for `range` of a payload of `len` bytes that may be in memory: all of it if the range is more than half,
+/// for a view keeps all of it; otherwise it is copied (see [`within`]).
+pub(super) fn in_memory(len: u64, range: &Range<u64>, block: u64) -> usize {
+    if 2 * (range.end - range.start) > len {
+        to_usize(len)
+    } else {
+        in_blocks(len, range, block)
+    }
+}
+
+/// A view of `held` bytes, or a copy of it if that is more than was granted.
+pub(super) fn within(view: Bytes, held: usize, granted: usize) -> Bytes {
+    if held > granted {
+        Bytes::copy_from_slice(&view)
+    } else {
+        view
     }
 }
 
@@ -239,3 +279,6 @@ impl AsRef<[u8]> for Counted {
         &self.bytes
     }
 }
+
+#[cfg(test)]
+mod tests;
