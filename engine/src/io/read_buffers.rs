@@ -2,7 +2,8 @@
 //! costs as much again as the copy that goes into it.
 //!
 //! What a buffer held before is still in it: only bytes that a read filled may be looked at ([`ReadBuf`]). Short reads have
-//! memory of their own, so that whoever holds one for long does not hold a long buffer that is counted as a short one.
+//! memory of their own, so that whoever holds one for long does not hold a long buffer that is counted as a short one. The
+//! budget counts what was asked for; a buffer is up to twice that, and the blocks of the disk around it.
 
 use super::AlignedBuf;
 use crate::sync::{Arc, Mutex};

@@ -5,8 +5,9 @@
 //! Where parts are of odd lengths, the bytes are read once for the id, and the manifest says that it proves nothing.
 //!
 //! What this holds is granted in one step before anything is read: one extent, and the list of all. So it waits for memory
-//! while it holds none of it, and with memory only for reading and hashing, which need none: it cannot be part of a deadlock.
-//! A list beyond a quarter of the budget (that of some 170,000 extents at 256 MiB) is counted as a quarter.
+//! while it holds nothing but the list of parts (10,000 at most, which no budget counts), and with memory only for reading
+//! and hashing, which need none: it cannot be part of a deadlock. A list beyond a quarter of the budget (that of some 170,000
+//! extents at 256 MiB) is counted as a quarter.
 //!
 //! Reading again may take minutes. So a few go on at once, and the others wait for their turn before they ask for memory:
 //! however many uploads are completed, they leave the budget to bodies.
