@@ -88,7 +88,8 @@ pub trait Disk: Send + Sync + 'static {
     /// Removes a file, or a folder with all it holds; not an error if there is nothing. Links are removed, not followed. Durable once
     /// its folder was synced; a crash before that may leave any part of it.
     fn remove_tree(&self, path: &DiskPath) -> io::Result<()>;
-    /// Makes the entries of a folder durable.
+    /// Makes the entries of a folder durable. Where memory or descriptors were wanting, nothing was synced; after any other error
+    /// nobody knows what was.
     fn sync_dir(&self, dir: &DiskPath) -> io::Result<()>;
     /// Bytes that the file system holds for the files in a folder and below it, reserved ones included.
     fn allocated(&self, dir: &DiskPath) -> io::Result<u64>;

@@ -86,7 +86,13 @@ impl Tree {
     pub fn sync_dir(&self, dir: &DiskPath) -> io::Result<()> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = rustix::fs::open(self.resolve(dir), flags, Mode::empty())?;
-        Ok(rustix::fs::fsync(fd)?)
+        rustix::fs::fsync(fd).map_err(|errno| match errno {
+            // As these, only a folder that could not be opened is told.
+            Errno::NOMEM | Errno::MFILE | Errno::NFILE => {
+                io::Error::other(format!("a sync failed: {errno}"))
+            }
+            errno => errno.into(),
+        })
     }
 
     /// Files that vanish meanwhile count as nothing.
