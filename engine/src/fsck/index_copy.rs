@@ -44,6 +44,10 @@ impl IndexCopy {
     pub fn open(dir: &Path, store: StoreId, report: &mut Report) -> Self {
         let mut copy = Self::none();
         let source = dir.join("index");
+        if let Some(why) = astray(&source) {
+            report.add(Subject::NameIndex, "index", why);
+            return copy;
+        }
         if !source.is_dir() {
             report
                 .notes
@@ -169,12 +173,22 @@ fn copy_indexes(from: &Path, to: &Path, report: &mut Report) -> io::Result<()> {
         let source = from.join(name);
         if source.is_dir() {
             copy_tree(&source, &to.join(name))?;
+        } else if let Some(why) = astray(&source) {
+            report.add(subject, format!("index/{name}"), why);
         } else if std::fs::symlink_metadata(&source).is_ok() {
             let why = "it is not a folder: the next start puts one in its place";
             report.add(subject, format!("index/{name}"), why.to_owned());
         }
     }
     Ok(())
+}
+
+/// What is wrong with a link that leads to no folder.
+fn astray(path: &Path) -> Option<String> {
+    let target = crate::io::link_astray(path).ok()??;
+    Some(format!(
+        "it is a link to {target}, and no folder is there: the store does not start"
+    ))
 }
 
 fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {

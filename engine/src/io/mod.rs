@@ -45,7 +45,7 @@ pub mod uring;
 pub use buf::AlignedBuf;
 pub use path::DiskPath;
 pub use read_buffers::ReadBuf;
-pub(crate) use real::remove_all;
+pub(crate) use real::{link_astray, remove_all};
 
 /// How [`Disk::open`] opens a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -79,6 +79,10 @@ pub trait Disk: Send + Sync + 'static {
     fn list(&self, dir: &DiskPath) -> io::Result<Vec<String>>;
     /// Whether a file or folder exists.
     fn exists(&self, path: &DiskPath) -> io::Result<bool>;
+    /// Where the link at a path leads, if there is one and it does not lead to a folder. `None` where there are no links.
+    fn link_astray(&self, _path: &DiskPath) -> io::Result<Option<String>> {
+        Ok(None)
+    }
     /// Opens a file.
     fn open(&self, path: &DiskPath, mode: OpenMode) -> io::Result<Arc<dyn File>>;
     /// Replaces `to` by `from` atomically. Durable once both folders were synced.
