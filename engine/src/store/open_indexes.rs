@@ -252,9 +252,7 @@ fn is_misshapen(error: &Error) -> bool {
             Kind::NotADirectory
                 | Kind::IsADirectory
                 | Kind::AlreadyExists
-                | Kind::NotFound
                 | Kind::DirectoryNotEmpty
-                | Kind::InvalidInput
         )
 }
 
