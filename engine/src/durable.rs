@@ -35,7 +35,7 @@ pub fn prepare(disk: &dyn Disk, path: &DiskPath, content: &[u8]) -> io::Result<D
 
 /// Moves a file whose content is already durable to its place, durably.
 pub fn publish(disk: &dyn Disk, from: &DiskPath, to: &DiskPath) -> io::Result<()> {
-    disk.rename(from, to)?;
+    put_in_place(disk, from, to)?;
     sync_dir(disk, &to.parent())?;
     if from.parent() != to.parent() {
         sync_dir(disk, &from.parent())?;
@@ -43,7 +43,15 @@ pub fn publish(disk: &dyn Disk, from: &DiskPath, to: &DiskPath) -> io::Result<()
     Ok(())
 }
 
-fn sync_dir(disk: &dyn Disk, dir: &DiskPath) -> io::Result<()> {
+/// The first half of [`publish`] within a folder, for who must know which half failed: nothing has happened if this one does.
+/// [`sync_dir`] is the other.
+pub fn put_in_place(disk: &dyn Disk, from: &DiskPath, to: &DiskPath) -> io::Result<()> {
+    disk.rename(from, to)
+}
+
+/// Makes the names in a folder durable. A failure leaves it unknown which of them are, but for want of memory or descriptors:
+/// then nothing was synced.
+pub fn sync_dir(disk: &dyn Disk, dir: &DiskPath) -> io::Result<()> {
     if canary::is(Canary::NoDirFsync) {
         return Ok(());
     }

@@ -91,6 +91,19 @@ pub enum Error {
         /// How many bytes the file system has left.
         free: u64,
     },
+    /// An index was put elsewhere by a link, and no folder is there: its disk may not be mounted yet. Nothing was changed.
+    #[error(
+        "{dir}/{path} is a link to {target}, and no folder is there: mount its disk, or make the folder; or remove the link, and the \
+         index is made anew in its place"
+    )]
+    LinkAstray {
+        /// The data directory.
+        dir: String,
+        /// The link in it.
+        path: DiskPath,
+        /// Where it leads.
+        target: String,
+    },
     /// The process, or the system, has no file descriptor left. It passes; nothing that was acknowledged
     /// is touched, and what was refused has no effect.
     #[error("no file descriptor is left to {op} {path}: raise the limit of open files")]

@@ -221,6 +221,37 @@ fn an_index_that_cannot_be_gone_on_with_is_emptied_and_says_why() {
     assert!(matches!(open([8; 16]).1, Some(RebuildReason::Storage(_))));
 }
 
+/// A link may lead to the wrong place: what lies there is someone's.
+#[test]
+fn a_linked_folder_is_emptied_only_of_what_an_index_makes() {
+    let (folder, linked) = (Folder::new(), Folder::new());
+    let (target, link) = (folder.path(), linked.path());
+    std::os::unix::fs::symlink(&target, &link).unwrap();
+    build(&target);
+    DiskKv::remove(&link).unwrap();
+    assert!(link.is_symlink() && files(&target).is_empty());
+    // Also one that looks like an index, but for one file.
+    for strangers in [&["letter"][..], &["letter", "version", "lock", "0.jnl"][..]] {
+        for name in strangers {
+            std::fs::write(target.join(name), b"not an index").unwrap();
+        }
+        let opened = NameIndex::open_or_empty(
+            STORE,
+            || Ok(Box::new(DiskKv::open(&link, TINY)?)),
+            || DiskKv::remove(&link),
+        );
+        match opened {
+            Err(NamesError::NotOurs { found, .. }) => assert_eq!(found, "letter"),
+            Err(other) => panic!("{other}"),
+            Ok(_) => panic!("it was opened"),
+        }
+        for name in strangers {
+            let kept = std::fs::read(target.join(name)).unwrap();
+            assert_eq!(kept, b"not an index", "{name}");
+        }
+    }
+}
+
 #[test]
 fn a_second_handle_is_refused() {
     let folder = Folder::new();

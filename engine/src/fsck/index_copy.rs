@@ -1,6 +1,11 @@
 //! The indexes, opened on a copy: opening may write, and a check must not.
+//!
+//! The copy lies in the system's folder for temporary files, which others may write too: in a folder of its own, made for the
+//! owner's eyes only, under a name that cannot be guessed, and never in one that was there. Nobody else can read what the indexes
+//! say, or lay links there for the copies to be written through.
 
 use super::report::{Report, Subject};
+use crate::clock::{Entropy, SystemEntropy};
 use crate::format::StoreId;
 use crate::index::Covered;
 use crate::index::hash::{HashConfig, HashIndex, MmapSource, RebuildReason};
@@ -8,12 +13,15 @@ use crate::index::names::{DiskKv, DiskOptions, NameIndex};
 use crate::io::Disk;
 use crate::io::blocking::BlockingDisk;
 use crate::sync::Arc;
-use crate::sync::atomic::{AtomicU64, Ordering};
+use std::fs::DirBuilder;
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-/// Copies made by this process, so that two checks do not share a folder.
-static COPIES: AtomicU64 = AtomicU64::new(0);
+/// The owner may do everything, nobody else anything.
+const OWNER_ONLY: u32 = 0o700;
+/// Names that are tried for the folder; that even one of 64 random bits is taken does not happen by chance.
+const NAMES_MAX: u32 = 8;
 
 /// What could be opened of the indexes.
 pub(crate) struct IndexCopy {
@@ -36,15 +44,28 @@ impl IndexCopy {
     pub fn open(dir: &Path, store: StoreId, report: &mut Report) -> Self {
         let mut copy = Self::none();
         let source = dir.join("index");
+        if let Some(why) = astray(&source) {
+            report.add(Subject::NameIndex, "index", why);
+            return copy;
+        }
         if !source.is_dir() {
             report
                 .notes
                 .push("there are no indexes: the next start rebuilds them".to_owned());
             return copy;
         }
-        let number = COPIES.fetch_add(1, Ordering::Relaxed);
-        let folder =
-            std::env::temp_dir().join(format!("moraine-fsck-{}-{number}", std::process::id()));
+        let parent = std::env::temp_dir();
+        let folder = match make_folder(&parent, &SystemEntropy) {
+            Ok(folder) => folder,
+            Err(error) => {
+                report.notes.push(format!(
+                    "the indexes are not checked: no folder for a copy can be made in {}: {error}",
+                    parent.display()
+                ));
+                return copy;
+            }
+        };
+        // What is not ours is not removed.
         copy.folder = Some(folder.clone());
         if let Err(error) = copy_indexes(&source, &folder.join("index"), report) {
             report.notes.push(format!(
@@ -119,6 +140,23 @@ impl Drop for IndexCopy {
     }
 }
 
+/// Makes a new folder in `parent`, for the owner only.
+fn make_folder(parent: &Path, entropy: &dyn Entropy) -> io::Result<PathBuf> {
+    let mut tried = Err(io::ErrorKind::AlreadyExists.into());
+    for _ in 0..NAMES_MAX {
+        let folder = parent.join(format!("moraine-fsck-{:016x}", entropy.number()));
+        tried = DirBuilder::new()
+            .mode(OWNER_ONLY)
+            .create(&folder)
+            .map(|()| folder);
+        match &tried {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            _ => break,
+        }
+    }
+    tried
+}
+
 /// The number of shards that a mark states; the default if it states none that can be.
 fn shards_of(mark: &Path) -> u32 {
     std::fs::read(mark)
@@ -135,12 +173,22 @@ fn copy_indexes(from: &Path, to: &Path, report: &mut Report) -> io::Result<()> {
         let source = from.join(name);
         if source.is_dir() {
             copy_tree(&source, &to.join(name))?;
+        } else if let Some(why) = astray(&source) {
+            report.add(subject, format!("index/{name}"), why);
         } else if std::fs::symlink_metadata(&source).is_ok() {
             let why = "it is not a folder: the next start puts one in its place";
             report.add(subject, format!("index/{name}"), why.to_owned());
         }
     }
     Ok(())
+}
+
+/// What is wrong with a link that leads to no folder.
+fn astray(path: &Path) -> Option<String> {
+    let target = crate::io::link_astray(path).ok()??;
+    Some(format!(
+        "it is a link to {target}, and no folder is there: the store does not start"
+    ))
 }
 
 fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
@@ -155,4 +203,47 @@ fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SimEntropy;
+    use crate::io::test_dir::TestDir;
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    const SEED: u64 = 5;
+
+    /// The names that are tried, in order.
+    fn names() -> Vec<String> {
+        let entropy = SimEntropy::new(SEED);
+        (0..NAMES_MAX)
+            .map(|_| format!("moraine-fsck-{:016x}", entropy.number()))
+            .collect()
+    }
+
+    #[test]
+    fn the_folder_is_new_and_for_the_owner_only() {
+        let (parent, victim) = (TestDir::new("parent"), TestDir::new("victim"));
+        let taken = names();
+        symlink(victim.path(), parent.path().join(&taken[0])).unwrap();
+        fs::create_dir(parent.path().join(&taken[1])).unwrap();
+        let made = make_folder(parent.path(), &SimEntropy::new(SEED)).unwrap();
+        assert_eq!(made, parent.path().join(&taken[2]));
+        let found = fs::symlink_metadata(&made).unwrap();
+        assert!(found.is_dir());
+        assert_eq!(found.permissions().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn what_is_in_the_way_is_never_used() {
+        let (parent, victim) = (TestDir::new("parent"), TestDir::new("victim"));
+        for name in names() {
+            symlink(victim.path(), parent.path().join(name)).unwrap();
+        }
+        let refused = make_folder(parent.path(), &SimEntropy::new(SEED)).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read_dir(victim.path()).unwrap().count(), 0);
+    }
 }

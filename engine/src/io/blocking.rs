@@ -51,6 +51,10 @@ impl Disk for BlockingDisk {
         self.tree.exists(path)
     }
 
+    fn link_astray(&self, path: &DiskPath) -> io::Result<Option<String>> {
+        self.tree.link_astray(path)
+    }
+
     fn open(&self, path: &DiskPath, mode: OpenMode) -> io::Result<Arc<dyn File>> {
         Ok(self.tree.open_file(path, mode)?)
     }

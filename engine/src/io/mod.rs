@@ -45,7 +45,7 @@ pub mod uring;
 pub use buf::AlignedBuf;
 pub use path::DiskPath;
 pub use read_buffers::ReadBuf;
-pub(crate) use real::remove_all;
+pub(crate) use real::{link_astray, remove_all};
 
 /// How [`Disk::open`] opens a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -79,6 +79,10 @@ pub trait Disk: Send + Sync + 'static {
     fn list(&self, dir: &DiskPath) -> io::Result<Vec<String>>;
     /// Whether a file or folder exists.
     fn exists(&self, path: &DiskPath) -> io::Result<bool>;
+    /// Where the link at a path leads, if there is one and it does not lead to a folder. `None` where there are no links.
+    fn link_astray(&self, _path: &DiskPath) -> io::Result<Option<String>> {
+        Ok(None)
+    }
     /// Opens a file.
     fn open(&self, path: &DiskPath, mode: OpenMode) -> io::Result<Arc<dyn File>>;
     /// Replaces `to` by `from` atomically. Durable once both folders were synced.
@@ -88,7 +92,8 @@ pub trait Disk: Send + Sync + 'static {
     /// Removes a file, or a folder with all it holds; not an error if there is nothing. Links are removed, not followed. Durable once
     /// its folder was synced; a crash before that may leave any part of it.
     fn remove_tree(&self, path: &DiskPath) -> io::Result<()>;
-    /// Makes the entries of a folder durable.
+    /// Makes the entries of a folder durable. Where memory or descriptors were wanting, nothing was synced; after any other error
+    /// nobody knows what was.
     fn sync_dir(&self, dir: &DiskPath) -> io::Result<()>;
     /// Bytes that the file system holds for the files in a folder and below it, reserved ones included.
     fn allocated(&self, dir: &DiskPath) -> io::Result<u64>;

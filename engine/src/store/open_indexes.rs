@@ -1,6 +1,8 @@
 //! Opening the indexes, and letting them catch up with the log. What is wrong with them ends in a rebuild, never in an error.
 //!
-//! That holds for their shape too: where a folder should be and is none, or a file is none, the index goes and is made anew. What a
+//! That holds for their shape too: where a folder should be and is none, or a file is none, the index goes and is made anew. A link is
+//! another matter. Whoever put `index`, `index/hash` or `index/names` elsewhere wants it there: where such a link leads to no folder,
+//! because its disk is not mounted yet, the store is not opened, and nothing is changed ([`Error::LinkAstray`]). What a
 //! rebuild needs beside the index itself, it may not get: one that cannot sort (no room, an error, a run that does not come back as it
 //! was written) gives up, and the records are applied one by one, which needs no room but the index's own and takes some times as
 //! long. Where even that is wanting, the store is not opened ([`Error::NoRoomForIndexes`]): with half of its names it would call the
@@ -57,6 +59,7 @@ fn complete(
     segments: &Segments,
     end: LogPoint,
 ) -> Result<Indexes> {
+    check_links(parts)?;
     make_folder(&*parts.disk)?;
     if let Some(place) = parts.kv.spill()
         && let Err(error) = place.clear()
@@ -178,6 +181,22 @@ impl CatchUp<'_> {
     }
 }
 
+/// Refuses links that do not lead to a folder.
+fn check_links(parts: &Parts) -> Result<()> {
+    let index = DiskPath::root().join("index");
+    for path in [index.clone(), index.join("hash"), index.join("names")] {
+        let astray = parts.disk.link_astray(&path);
+        if let Some(target) = astray.map_err(|source| Error::io("look for", &path, source))? {
+            return Err(Error::LinkAstray {
+                dir: parts.dir.clone(),
+                path,
+                target,
+            });
+        }
+    }
+    Ok(())
+}
+
 /// Makes the folder of the indexes, in the place of whatever is none.
 fn make_folder(disk: &dyn Disk) -> Result<()> {
     let dir = DiskPath::root().join("index");
@@ -233,9 +252,7 @@ fn is_misshapen(error: &Error) -> bool {
             Kind::NotADirectory
                 | Kind::IsADirectory
                 | Kind::AlreadyExists
-                | Kind::NotFound
                 | Kind::DirectoryNotEmpty
-                | Kind::InvalidInput
         )
 }
 

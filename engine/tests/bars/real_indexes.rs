@@ -1,9 +1,10 @@
 //! Bar 8 on real files, mapped pages and `fjall`: index files deleted, cut, blanked, swapped, stale or of another store, and any
-//! of them at once, before an open. The result is the same content, and a store whose check finds nothing.
+//! of them at once, before an open. The result is the same content, and a store whose check finds nothing. Where a link leads nowhere, that
+//! comes only once it leads somewhere: before, the store is not opened, and nothing is changed.
 
-use crate::real_store::{Folder, Sample, copy, files, look, make};
-use moraine_engine::fsck;
+use crate::real_store::{Folder, Sample, copy, files, look, make, options};
 use moraine_engine::testing::{Campaign, Check, Failure, ensure};
+use moraine_engine::{Error, Store, fsck};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -118,6 +119,23 @@ impl Fault {
     }
 }
 
+/// A store of which this part is a link that leads nowhere is not opened, and says why; then the folder is there.
+fn mount(folder: &Path, part: &str) -> Check {
+    let link = named(&folder.join("index"), part);
+    let refused = Store::open(folder, options(false)).map(drop);
+    let Err(Error::LinkAstray { path, target, .. }) = &refused else {
+        return Err(Failure(format!("opened all the same: {refused:?}")));
+    };
+    let told = (folder.join(path.as_str()), target.as_str());
+    ensure!(told == (link.clone(), "nowhere"), "{refused:?}");
+    let kept = fs::read_link(&link).unwrap();
+    ensure!(kept == Path::new("nowhere"), "the link was changed");
+    let report = fsck::run(folder, &mut |_| {}).map_err(|error| Failure(error.to_string()))?;
+    ensure!(report.findings.len() == 1, "{:?}", report.findings);
+    fs::create_dir(link.with_file_name("nowhere")).unwrap();
+    Ok(())
+}
+
 /// The path of a part, also of the index itself, without a slash at its end.
 fn named(index: &Path, part: &str) -> PathBuf {
     index.join(part).components().collect()
@@ -147,6 +165,9 @@ fn run(sample: &Sample, foreign: &Path, fault: &Fault) -> Check {
     let index = copy.0.join("index");
     fault.inflict(&index, &sample.earlier_index.0, foreign);
     let blame = |why: String| Failure(format!("{}: {why}", fault.told()));
+    if let Fault::Dangling(part) = fault {
+        mount(&copy.0, part).map_err(|Failure(why)| blame(why))?;
+    }
     // Looking writes an object, so the second time the rebuilt indexes are what is read. `fjall` may open what was put
     // together from two of its trees and find only at the next start that it cannot go on with it: that is rebuilt then.
     for last in [false, false, true] {

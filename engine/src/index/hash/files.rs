@@ -63,9 +63,15 @@ impl Undurable {
         }
     }
 
-    /// Of a folder. To sync one takes a descriptor; only that can be told from a sync that failed, which is never repeated.
+    /// Of a folder's sync. To open the folder takes a descriptor and memory; only the want of these can be told from a sync that
+    /// failed, which is never repeated.
     fn of_folder(error: Error) -> Self {
-        if matches!(error, Error::NoDescriptor { .. }) {
+        let not_opened = match &error {
+            Error::NoDescriptor { .. } => true,
+            Error::Io { source, .. } => source.kind() == io::ErrorKind::OutOfMemory,
+            _ => false,
+        };
+        if not_opened {
             Self::Later(error)
         } else {
             Self::Never(error)
@@ -168,9 +174,12 @@ impl Files {
         let prepared = durable::prepare(disk, &path, bytes);
         let prepared = prepared.map_err(self.error("write", &path));
         let prepared = prepared.map_err(Undurable::before)?;
-        let published = durable::publish(disk, &prepared, &path);
-        let published = published.map_err(self.error("write", &path));
-        published.map_err(Undurable::of_folder)
+        let renamed = durable::put_in_place(disk, &prepared, &path);
+        let renamed = renamed.map_err(self.error("rename", &path));
+        renamed.map_err(Undurable::before)?;
+        let synced = durable::sync_dir(disk, &self.dir);
+        let synced = synced.map_err(self.error("sync", &self.dir));
+        synced.map_err(Undurable::of_folder)
     }
 
     /// Removes the mark durably: the next open rebuilds.
@@ -216,7 +225,8 @@ impl Files {
         }
     }
 
-    /// Makes an empty file of `pages` pages, allocated and zeroed in full, but not durable.
+    /// Makes an empty file of `pages` pages, allocated and zeroed in full, but not durable. If that fails, no file stays: the
+    /// next attempt makes one of another name, and none of them would be missed before the next start.
     pub(super) fn create(&self, file: ShardFile, pages: u64, sequence: u32) -> Result<Table> {
         let path = self.path(file);
         let made = self.allocate(&path, pages * PAGE_BYTES);
@@ -226,8 +236,13 @@ impl Files {
             }
             return Err(Error::io("allocate", &path, error));
         }
-        let mapped = self.pages.map(&path, pages * PAGE_BYTES);
-        let mapped = mapped.map_err(self.error("map", &path))?;
+        let mapped = match self.pages.map(&path, pages * PAGE_BYTES) {
+            Ok(mapped) => mapped,
+            Err(error) => {
+                self.disk.remove(&path).unwrap_or_default();
+                return Err(Error::io("map", &path, error));
+            }
+        };
         let table = Table::new(mapped, self.header(file, pages), self.salt);
         table.format(sequence);
         Ok(table)

@@ -32,6 +32,12 @@ const REMOVED: &str = "removed";
 const ROOM: &str = "room";
 /// The file that `fjall` writes once a new folder is complete.
 const VERSION: &str = "version";
+/// The file that `fjall` locks.
+const LOCK: &str = "lock";
+/// The folder of its trees.
+const TREES: &str = "keyspaces";
+/// The end of a journal's name.
+const JOURNAL: &str = ".jnl";
 /// The folder of a tree's sorted tables, which are never written again.
 const TABLES: &str = "tables";
 /// Bytes of journals before the oldest is made superfluous by a flush: bounds the replay after a crash to about a second.
@@ -104,8 +110,16 @@ impl DiskKv {
 
     /// Removes the folder, if there is one, so that the next open makes an empty store.
     ///
-    /// A crash midway leaves a folder that no open trusts.
+    /// A crash midway leaves a folder that no open trusts. One that a link leads to is emptied, and only if it holds nothing but
+    /// what an index may have left there: the link may have been set to the wrong place ([`NamesError::NotOurs`]).
     pub fn remove(path: &Path) -> Result<()> {
+        if let Some(found) = stranger(path).map_err(|source| NamesError::io("remove", source))? {
+            let folder = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+            return Err(NamesError::NotOurs {
+                folder: folder.display().to_string(),
+                found,
+            });
+        }
         match remove(path) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => {
                 Err(NamesError::io("remove", source))
@@ -286,6 +300,22 @@ fn check_folder(path: &Path) -> Result<()> {
         return Err(RebuildReason::Storage("a table of contents is damaged".to_owned()).into());
     }
     Ok(())
+}
+
+/// What is in the folder at `path` that no index makes, if it or its parent is a link.
+fn stranger(path: &Path) -> io::Result<Option<String>> {
+    let parent = path.parent().unwrap_or(path);
+    if !(path.is_symlink() || parent.is_symlink()) || !path.is_dir() {
+        return Ok(None);
+    }
+    for entry in fs::read_dir(path)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        let known = [VERSION, LOCK, TREES, REMOVED, SUSPECT, ROOM].contains(&name.as_str());
+        if !known && !name.ends_with(JOURNAL) {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
 }
 
 fn remove(path: &Path) -> io::Result<()> {

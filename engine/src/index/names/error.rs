@@ -21,6 +21,17 @@ pub enum NamesError {
     /// The stored index is not one that this program and this store can go on with: rebuild it from the log.
     #[error("the name index must be rebuilt: {0}")]
     Rebuild(#[from] RebuildReason),
+    /// The index is to be emptied, and lies where a link leads, among what it never made: nothing is deleted.
+    #[error(
+        "the name index must be made anew, and its folder is the end of a link: {folder}. It also holds {found:?}, which no name \
+         index makes; nothing was deleted. Let the link lead to an empty folder, or remove the link"
+    )]
+    NotOurs {
+        /// The folder.
+        folder: String,
+        /// The first that was found there.
+        found: String,
+    },
     /// Another handle, of this process or of another, has the index open.
     #[error("the name index is in use by another process")]
     Locked,

@@ -10,4 +10,4 @@ mod tree;
 pub(in crate::io) use file::RealFile;
 pub(in crate::io) use transfer::{Step, Transfer};
 pub(in crate::io) use tree::Tree;
-pub(crate) use tree::remove_all;
+pub(crate) use tree::{link_astray, remove_all};

@@ -67,6 +67,10 @@ impl Tree {
         }
     }
 
+    pub fn link_astray(&self, path: &DiskPath) -> io::Result<Option<String>> {
+        link_astray(&self.resolve(path))
+    }
+
     pub fn open_file(&self, path: &DiskPath, mode: OpenMode) -> io::Result<Arc<RealFile>> {
         Ok(Arc::new(RealFile::open(&self.resolve(path), mode)?))
     }
@@ -86,7 +90,13 @@ impl Tree {
     pub fn sync_dir(&self, dir: &DiskPath) -> io::Result<()> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = rustix::fs::open(self.resolve(dir), flags, Mode::empty())?;
-        Ok(rustix::fs::fsync(fd)?)
+        rustix::fs::fsync(fd).map_err(|errno| match errno {
+            // As these, only a folder that could not be opened is told.
+            Errno::NOMEM | Errno::MFILE | Errno::NFILE => {
+                io::Error::other(format!("a sync failed: {errno}"))
+            }
+            errno => errno.into(),
+        })
     }
 
     /// Files that vanish meanwhile count as nothing.
@@ -117,6 +127,20 @@ impl Tree {
             total: stat.f_blocks.saturating_mul(stat.f_frsize),
             free: stat.f_bavail.saturating_mul(stat.f_frsize),
         })
+    }
+}
+
+/// Where the link at `path` leads, if there is one and it does not lead to a folder.
+pub(crate) fn link_astray(path: &Path) -> io::Result<Option<String>> {
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if found.is_symlink() && !path.is_dir() => {
+            Ok(Some(std::fs::read_link(path)?.display().to_string()))
+        }
+        Ok(_) => Ok(None),
+        Err(error) => match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Ok(None),
+            _ => Err(error),
+        },
     }
 }
 

@@ -5,6 +5,7 @@ use super::disk::Keep;
 use super::*;
 use crate::index::hash::{PageSource, Pages};
 use crate::io::DiskPath;
+use crate::sync::atomic::{AtomicBool, Ordering};
 use std::io;
 
 /// The n-th call fails, once, for every n: what was not refused is found again, with the kernel's view of the pages and
@@ -113,8 +114,10 @@ fn one_of_several_flushes_fails() {
     }
 }
 
-const ENOSPC: i32 = 28;
+const ENOMEM: i32 = 12;
 const EMFILE: i32 = 24;
+const ENOSPC: i32 = 28;
+const EDQUOT: i32 = 122;
 
 /// What came of a checkpoint that was refused something at one of its steps.
 struct Refused {
@@ -170,58 +173,119 @@ fn refused_checkpoint(step: u64, errno: i32, keep: Keep) -> Refused {
     }
 }
 
-/// Whatever a checkpoint finds no descriptor for, the index goes on, and the next one makes up for it.
-#[test]
-fn a_checkpoint_without_a_descriptor_is_made_later() {
-    for keep in [
-        Keep::Nothing,
-        Keep::Everything,
-        Keep::Some(1),
-        Keep::Some(2),
-    ] {
-        let mut put_off = 0;
-        for step in 1.. {
-            let Refused {
-                result,
-                steps,
-                passed,
-            } = refused_checkpoint(step, EMFILE, keep);
-            // Flushes need none: one that fails is the end.
-            let ended = matches!(result, Err(Error::Poisoned { .. }));
-            assert!(
-                result.is_ok() || ended || passed,
-                "{result:?} at step {step}"
-            );
-            put_off += u64::from(passed);
-            if steps < step {
-                break;
-            }
+/// How many checkpoints were put off when each of their calls in turn found no descriptor, or no memory.
+fn put_off_for_want(errno: i32, keep: Keep) -> u32 {
+    let mut put_off = 0;
+    for step in 1.. {
+        let Refused {
+            result,
+            steps,
+            passed,
+        } = refused_checkpoint(step, errno, keep);
+        // Flushes need none: one that fails is the end.
+        let ended = matches!(result, Err(Error::Poisoned { .. }));
+        assert!(
+            result.is_ok() || ended || passed,
+            "{result:?} at step {step}, error {errno}"
+        );
+        put_off += u32::from(passed);
+        if steps < step {
+            break;
         }
-        // The names are synced, the mark is made, written, cut, synced, renamed, and its name is synced.
-        assert!(put_off >= 5, "only {put_off} were put off");
+    }
+    put_off
+}
+
+/// Whatever a checkpoint finds no descriptor or no memory for, the index goes on, and the next one makes up for it.
+#[test]
+fn a_checkpoint_without_a_descriptor_or_memory_is_made_later() {
+    for errno in [EMFILE, ENOMEM] {
+        for keep in [
+            Keep::Nothing,
+            Keep::Everything,
+            Keep::Some(1),
+            Keep::Some(2),
+        ] {
+            let put_off = put_off_for_want(errno, keep);
+            // The names are synced, the mark is made, written, cut, synced, renamed, and its name is synced.
+            assert!(put_off >= 5, "only {put_off} were put off, error {errno}");
+        }
     }
 }
 
 /// Room that is wanting before the new mark is in place is waited for; a sync that finds none is never repeated.
 #[test]
 fn a_checkpoint_without_room_is_made_later() {
-    let mut put_off = 0;
-    let mut given_up = 0;
-    for step in 1.. {
-        let Refused {
-            result,
-            steps,
-            passed,
-        } = refused_checkpoint(step, ENOSPC, Keep::Nothing);
-        put_off += u64::from(passed);
-        given_up += u64::from(result.is_err() && !passed);
-        if steps < step {
+    for errno in [ENOSPC, EDQUOT] {
+        let mut put_off = Vec::new();
+        let mut given_up = 0;
+        for step in 1.. {
+            let refused = refused_checkpoint(step, errno, Keep::Nothing);
+            given_up += u64::from(refused.result.is_err() && !refused.passed);
+            if let Err(Error::Io { op, .. }) = refused.result
+                && refused.passed
+            {
+                put_off.push(op);
+            }
+            if refused.steps < step {
+                break;
+            }
+        }
+        // A mark that cannot be renamed is not in place: its last call but the sync of its name.
+        assert_eq!(put_off.last(), Some(&"rename"), "{put_off:?}");
+        assert!(put_off.len() >= 4, "only {put_off:?} were put off");
+        assert!(
+            given_up >= 2,
+            "a folder's sync failed, and the index went on"
+        );
+    }
+}
+
+/// Cannot map the next file, when told so.
+struct NotAtOnce {
+    inner: HeapSource,
+    refuse: AtomicBool,
+}
+
+impl PageSource for NotAtOnce {
+    fn map(&self, path: &DiskPath, len: u64) -> io::Result<Box<dyn Pages>> {
+        if self.refuse.swap(false, Ordering::Relaxed) {
+            return Err(io::Error::from_raw_os_error(ENOMEM));
+        }
+        self.inner.map(path, len)
+    }
+}
+
+/// A growth that cannot be mapped leaves no file behind, and is made up for.
+#[test]
+fn a_growth_that_cannot_be_mapped_leaves_nothing() {
+    let disk = MemoryDisk::new();
+    let source = Arc::new(NotAtOnce {
+        inner: HeapSource::new(disk.clone()),
+        refuse: AtomicBool::new(false),
+    });
+    let (index, _) = HashIndex::open(disk.clone(), source.clone(), STORE, TINY).unwrap();
+    let insert = |number| {
+        let place = place(1, number);
+        index.insert(&id(number), place, &mut nobody_asks).unwrap();
+    };
+    insert(0);
+    let before = disk.names();
+    source.refuse.store(true, Ordering::Relaxed);
+    let mut numbers = 1..10_000;
+    for number in numbers.by_ref() {
+        insert(number);
+        if !source.refuse.load(Ordering::Relaxed) {
             break;
         }
     }
-    assert!(put_off >= 3, "only {put_off} were put off");
-    assert!(
-        given_up >= 2,
-        "a folder's sync failed, and the index went on"
-    );
+    assert!(!source.refuse.load(Ordering::Relaxed), "nothing grew");
+    assert_eq!(index.stats().growths, 0);
+    assert_eq!(disk.names(), before);
+    let inserted = numbers.start;
+    (inserted..2 * inserted).for_each(insert);
+    assert!(index.stats().growths > 0, "it never grew again");
+    for number in 0..2 * inserted {
+        assert!(holds(&index, &id(number), &place(1, number)));
+    }
 }
