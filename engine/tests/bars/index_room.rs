@@ -13,9 +13,6 @@ const STEP: u64 = 2048;
 /// More than the store needs.
 const ROOM: u64 = 64 << 20;
 
-static REFUSED: Tally = Tally::new();
-static OPENED: Tally = Tally::new();
-
 /// A store that was closed, and has lost its indexes.
 fn without_indexes() -> World {
     let sim = SimStore::new(SEED, config(SEED), options(SEED));
@@ -53,6 +50,8 @@ fn used(disk: &SimDisk) -> u64 {
 
 #[test]
 fn bar_18_a_start_without_room_for_the_indexes() {
+    static REFUSED: Tally = Tally::new();
+    static OPENED: Tally = Tally::new();
     crate::common::arm_canary();
     let world = without_indexes();
     let (snapshot, past) = (world.disk().snapshot(), world.past());
@@ -92,6 +91,7 @@ fn bar_18_a_start_without_room_for_the_indexes() {
 /// One call of the start finds no room, or no descriptor. Where it is one that sorts, the indexes are made without.
 #[test]
 fn bar_18_one_call_of_a_start_without_indexes() {
+    static OPENED: Tally = Tally::new();
     crate::common::arm_canary();
     let world = without_indexes();
     let (snapshot, past) = (world.disk().snapshot(), world.past());
@@ -107,6 +107,7 @@ fn bar_18_one_call_of_a_start_without_indexes() {
             disk.fail_nth(nth, kind, Repeat::Once);
             let mut world = past.on(disk, SEED, options(SEED));
             let opened = world.sim.open();
+            assert!(!world.disk().has_pending_faults(), "{kind:?} {nth}");
             world.disk().clear_faults();
             OPENED.count(opened.is_ok());
             if opened.is_err() {
