@@ -57,4 +57,4 @@ mod wire;
 
 pub use config::{Limits, ServerConfig};
 pub use hosts::{BadDomain, Domains};
-pub use server::{ServeError, Server, serve};
+pub use server::{OTHER_CONNECTIONS_MAX, ServeError, Server, serve};

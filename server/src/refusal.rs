@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
 /// How many refused connections are read on at once: they take a task and 1 KiB each.
-const READ_ON_MAX: usize = 64;
+pub const READ_ON_MAX: usize = 64;
 /// For how long, and how many times [`SCRATCH`] bytes.
 const READ_ON: Duration = Duration::from_secs(1);
 const READS_MAX: usize = 128;

@@ -156,6 +156,11 @@ struct Connections {
     stop: watch::Sender<bool>,
 }
 
+/// Connections open at most beside those of [`Limits::connections`](crate::Limits::connections): refused ones that are read on, those of
+/// the admin listener, and on each listener the one that is being looked at. Each holds a descriptor.
+pub const OTHER_CONNECTIONS_MAX: usize =
+    crate::refusal::READ_ON_MAX + crate::admin::CONNECTIONS_MAX + 2;
+
 impl Connections {
     fn new(front: Arc<Front>, config: Arc<ServerConfig>, metrics: Arc<Metrics>) -> Self {
         let limits = &config.limits;

@@ -159,13 +159,14 @@ impl BlobWriter {
         Ok(())
     }
 
-    /// Whether `chunk` is all of a short body.
+    /// Whether `chunk` is all of a short body, which one extent holds.
     fn is_whole(&self, chunk: &Bytes) -> bool {
         let len = chunk.len();
+        let extent = self.shared.geometry.extent_bytes as usize;
         self.kind == Kind::Blob
             && self.total == len as u64
             && self.announced == Some(self.total)
-            && (1..=single::HASHED_HERE_BYTES).contains(&len)
+            && (1..=single::HASHED_HERE_BYTES.min(extent)).contains(&len)
     }
 
     /// Waits for memory for `take` more bytes of the extent that gathers.

@@ -109,6 +109,7 @@ fn known_in_memory(shared: &Shared, id: Id, len: usize) -> Option<([u8; 16], Hel
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::Geometry;
     use crate::io::test_dir::TestDir;
     use crate::store::{Options, StagedBlob, Store};
     use md5::Digest;
@@ -156,6 +157,29 @@ mod tests {
         }
         block_on(store.close()).unwrap();
         assert_eq!(store.shared.budget.used(), 0);
+    }
+
+    #[test]
+    fn a_short_body_may_be_longer_than_an_extent() {
+        let dir = TestDir::new("short-bodies-small-extents");
+        let geometry = Geometry {
+            segment_bytes: 1 << 20,
+            extent_bytes: 4096,
+            crc_block_bytes: 1024,
+            ..Geometry::default()
+        };
+        let options = Options {
+            geometry,
+            ..Options::default()
+        };
+        let store = Store::open(dir.path(), options).unwrap();
+        for len in [4095, 4096, 4097, 9000] {
+            let payload: Vec<u8> = (0..=250).cycle().take(len).collect();
+            let staged = stage(&store, &payload, len, Some(len as u64));
+            assert_eq!(staged.id(), Id::of(&payload));
+            assert_eq!(staged.size(), len as u64);
+        }
+        settle(&store, "a");
     }
 
     #[test]

@@ -48,7 +48,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// Connections at once: a few scrapers and probes.
-const CONNECTIONS_MAX: usize = 64;
+pub const CONNECTIONS_MAX: usize = 64;
 /// How long a connection may take for its head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection may take in all: a head, a body, a change that waits for others, and a long answer.

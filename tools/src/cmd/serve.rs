@@ -7,7 +7,7 @@ use crate::setup::{self, ChosenKey};
 use crate::signals::Signals;
 use crate::{logging, welcome};
 use moraine_engine::{Options, Store};
-use moraine_server::{Server, ServerConfig};
+use moraine_server::{Limits, OTHER_CONNECTIONS_MAX, Server, ServerConfig};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::Write;
 use std::process::ExitCode;
@@ -19,9 +19,12 @@ pub struct Args {
     flags: Flags,
 }
 
-/// Fewer descriptors than this are refused: a new store holds 22, each segment that is read one more, and half of all are
-/// for connections.
-const FILES_MIN: u64 = 64;
+/// Fewer descriptors than this are refused: half of them are for connections, which leaves room for 126 beside those that are
+/// refused and those of the admin listener.
+const FILES_MIN: u64 = 512;
+
+/// One address may hold one connection in this many, as by default, where the limit of open files lowers their number.
+const ADDRESS_SHARE: usize = 4;
 
 /// Runs until SIGTERM or SIGINT.
 pub fn run(args: &Args) -> Outcome {
@@ -39,15 +42,7 @@ pub fn run(args: &Args) -> Outcome {
             "the limit of open files is {files}: allow at least {FILES_MIN} (`ulimit -n`, LimitNOFILE)"
         )));
     }
-    let connections = &mut settings.server.limits.connections;
-    let asked = std::mem::replace(connections, affordable(*connections, files));
-    if *connections < asked {
-        tracing::warn!(
-            connections,
-            asked,
-            "fewer connections are taken than asked for: the limit of open files allows no more"
-        );
-    }
+    bound_connections(&mut settings.server.limits, files);
     let store = Store::open(&settings.data, options)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -70,13 +65,29 @@ fn raise_file_limit() -> Option<u64> {
     getrlimit(Resource::Nofile).current
 }
 
-/// How many of the connections that were asked for fit a limit of open files (`None`: without one). Half of the
-/// descriptors stay for the store: whoever connects must not be able to take those that it needs for the next segment.
-fn affordable(asked: usize, files: Option<u64>) -> usize {
+/// Takes no more connections than fit a limit of open files (`None`: without one). Half of the descriptors stay for the
+/// store: whoever connects, is refused or asks the admin listener cannot take those that it needs for the next segment.
+fn bound_connections(limits: &mut Limits, files: Option<u64>) {
     let half = files.map_or(usize::MAX, |files| {
         usize::try_from(files / 2).unwrap_or(usize::MAX)
     });
-    asked.min(half).max(1)
+    let (asked, room) = (
+        limits.connections,
+        half.saturating_sub(OTHER_CONNECTIONS_MAX).max(1),
+    );
+    if asked <= room {
+        return;
+    }
+    limits.connections = room;
+    // 0 is no bound.
+    limits.connections_per_address = limits
+        .connections_per_address
+        .min(room.div_ceil(ADDRESS_SHARE));
+    tracing::warn!(
+        connections = room,
+        asked,
+        "fewer connections are taken than asked for: the limit of open files allows no more"
+    );
 }
 
 async fn serve(store: Store, settings: Settings, chosen: Option<ChosenKey>) -> Result<(), Failure> {
@@ -105,13 +116,26 @@ async fn serve(store: Store, settings: Settings, chosen: Option<ChosenKey>) -> R
 
 #[cfg(test)]
 mod tests {
-    use super::affordable;
+    use super::{FILES_MIN, bound_connections};
+    use moraine_server::{Limits, OTHER_CONNECTIONS_MAX};
 
     #[test]
     fn connections_leave_half_of_the_descriptors_to_the_store() {
-        assert_eq!(affordable(1024, Some(4096)), 1024);
-        assert_eq!(affordable(1024, Some(1024)), 512);
-        assert_eq!(affordable(1024, Some(1)), 1);
-        assert_eq!(affordable(1024, None), 1024);
+        let bounded = |per_address, files| {
+            let mut limits = Limits {
+                connections: 1024,
+                connections_per_address: per_address,
+                ..Limits::default()
+            };
+            bound_connections(&mut limits, files);
+            (limits.connections, limits.connections_per_address)
+        };
+        assert_eq!(bounded(256, Some(4096)), (1024, 256));
+        assert_eq!(bounded(256, None), (1024, 256));
+        let (connections, per_address) = bounded(256, Some(1024));
+        assert_eq!(connections + OTHER_CONNECTIONS_MAX, 512);
+        assert_eq!(per_address, connections.div_ceil(4));
+        assert_eq!(bounded(0, Some(1024)), (connections, 0));
+        assert_eq!(bounded(256, Some(FILES_MIN)).0, 126);
     }
 }
