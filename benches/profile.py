@@ -219,8 +219,10 @@ def replace(page, what, text):
 def prepared(folder, chosen):
     """A server that has just started, with objects in sealed segments."""
     server = servers.Server(folder / "data").start()
-    Load(server, "get", chosen).run("--prepare", "--seconds", "0.1", "--warm-up", "0.1")
-    server.stop()
+    try:
+        Load(server, "get", chosen).run("--prepare", "--seconds", "0.1", "--warm-up", "0.1")
+    finally:
+        server.stop()
     return servers.Server(folder / "data").start()
 
 

@@ -8,20 +8,22 @@ Functions that were inlined count as the one that took them in.
 
 import re
 
-# The beginning of a thread's name, and what tables call it.
+# The beginning of a thread's name, of which the kernel keeps 15 characters, and what tables call it.
 THREADS = [
     ("network", ("tokio-", "moraine\0")),
     ("compute (hashing)", ("moraine-compute",)),
     ("log writer", ("moraine-log-wri",)),
     ("ring workers (sync)", ("iou-",)),
-    ("applier", ("moraine-apply",)),
+    ("applier", ("moraine-appli",)),
     ("name index (fjall)", ("fjall",)),
 ]
 # By a system call in the stack, then by any other function in it.
 KERNEL = [
     ("waiting and waking", r"^eventfd_write"),
-    ("TCP send", r"sys_(writev|write|sendto|sendmsg|sendfile64)$|^do_writev|^sock_write_iter|^tcp_sendmsg"),
+    ("TCP send", r"sys_(writev|sendto|sendmsg|sendfile64)$|^do_writev|^sock_write_iter|^(tcp|sock)_sendmsg"),
     ("TCP receive", r"sys_(recvfrom|read|readv|recvmsg)$|^sock_recvmsg|^tcp_recvmsg"),
+    # A plain write that reached no socket woke a thread through an eventfd, also where it was still on its way there.
+    ("waiting and waking", r"sys_write$"),
     ("extent read", r"sys_(preadv2|preadv|pread64)$"),
     ("log write and sync", r"sys_(io_uring_enter|pwritev2?|pwrite64|fdatasync|fsync)$|^io_wq_|^io_worker"),
     ("waiting and waking", r"sys_(epoll_\w+|futex\w*|sched_yield|clock_nanosleep)$|schedule|futex|eventfd"),

@@ -4,6 +4,7 @@ The closing line, `N passed, N failed, N skipped`, is what `cargo xtask test` ad
 """
 
 import os.path
+import signal
 import sys
 import threading
 import time
@@ -18,9 +19,13 @@ class Skip(Exception):
 
 
 class Checks:
-    """Runs checks and remembers how they went; several threads may do so at once."""
+    """Runs checks and remembers how they went; several threads may do so at once.
+
+    From then on SIGTERM ends the process as an exception does: what a check began to use is put back, its servers included.
+    """
 
     def __init__(self):
+        signal.signal(signal.SIGTERM, end)
         self.passed = self.failed = self.skipped = 0
         self.lock = threading.Lock()
 
@@ -53,6 +58,11 @@ class Checks:
         """Prints the closing line and ends the process."""
         print(f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped")
         sys.exit(1 if self.failed or not self.passed else 0)
+
+
+def end(number, _frame):
+    """Not for `run` to catch."""
+    sys.exit(128 + number)
 
 
 def mib(count):

@@ -3,7 +3,7 @@ phase. A refusal is 507, what was acknowledged stays, a restart opens, and with 
 
     disk_full.py [--short] [--only ext4|xfs|btrfs] [--phase NAME]
 
-`--short` is for every change: ext4 alone, filled once, and once more to the last byte under tiny objects. btrfs runs only when
+`--short` is for every change: ext4 alone, filled by objects, and by the indexes under tiny objects. btrfs runs only when
 it is asked for: without a free byte the store does not survive there (RELIABILITY.md).
 """
 
@@ -13,9 +13,9 @@ import itertools
 import shutil
 
 import checks
-from full_store import FULL, LARGE, READ_ONLY, TINY, FullStore, refusal
+from full_store import FLOOR_BYTES, FULL, LARGE, READ_ONLY, SEGMENT_NEEDS_BYTES, TINY, FullStore, refusal
 from server import BUCKET, fsck, scratch
-from small_disk import MAKE, Ballast, file_system, mounted
+from small_disk import MAKE, Ballast, file_system, free_bytes, mounted
 
 DISK_BYTES, SHORT_DISK_BYTES = 2 << 30, 900 << 20
 #: A disk for the index alone, which is filled while the log's has room.
@@ -27,6 +27,10 @@ PART = 5 << 20
 CHECKPOINT_OBJECTS = 20
 #: Tiny objects: the name index writes a level of its tree, shards of the hash index grow.
 TINY_OBJECTS = 6000
+#: A little more than the indexes have to themselves: batches are taken, and the indexes fill the disk.
+NARROW_BYTES = FLOOR_BYTES + (2 << 20)
+#: Enough for the batches of a segment, and not for the next one.
+ROLL_BYTES = (FLOOR_BYTES + SEGMENT_NEEDS_BYTES) // 2
 
 
 class DiskFull:
@@ -59,44 +63,60 @@ class DiskFull:
             run("the end", store.ends_clean)
 
     def tiny(self, run):
-        """Not one free byte, but room in the segment: the indexes meet the full disk first."""
+        """Hardly any room, but enough in the segment: the indexes fill the disk, and go on when nothing more is taken."""
         with self.store("tiny") as store:
             store.put_many(200, TINY)
-            store.ballast.fill()
-            run("tiny objects without one free byte", lambda: f"{store.put_many(TINY_OBJECTS, TINY)} taken")
+            store.leave(NARROW_BYTES)
+            run("tiny objects until the indexes have filled the disk", self.fill_by_indexes, store)
             run("they are there", store.verify)
             store.ballast.fill()
             run("killed and started with them", store.restart_without_room, False)
             run("room again after them", store.room_again)
             run("the end after them", store.ends_clean)
 
+    def fill_by_indexes(self, store):
+        """So much was left that some are taken, and so little that not all are."""
+        taken = store.put_many(TINY_OBJECTS, TINY)
+        assert 0 < taken < TINY_OBJECTS, f"{taken} of {TINY_OBJECTS} were taken"
+        return f"{taken} taken, {free_bytes(store.folder) >> 20} MiB free"
+
     def checkpoint(self, run):
-        """Not one free byte while the indexes are made durable, again and again."""
+        """Hardly any room while the indexes are made durable, again and again."""
         with self.store("checkpoint") as store:
             store.put_many(300, TINY)
+            store.leave(NARROW_BYTES)
+            run("checkpoints with hardly any room", self.checkpoints, store)
             store.ballast.fill()
-            before = store.server.metrics()["moraine_checkpoints_total"]
-            run("checkpoints without one free byte", lambda: self.checkpoints(store, before))
             run("killed and started after them", store.restart_without_room, False)
             run("room again after the checkpoints", store.room_again)
             run("the end after the checkpoints", store.ends_clean)
 
-    def checkpoints(self, store, before):
+    def checkpoints(self, store):
+        before = checkpoints(store)
         taken = sum(store.put_many(CHECKPOINT_OBJECTS, LARGE) + store.put_many(200, TINY) for _ in range(2))
         store.verify()
-        made = store.server.metrics()["moraine_checkpoints_total"] - before
-        return f"{taken} objects taken, {made:.0f} checkpoints made"
+        made, failed = (now - then for now, then in zip(checkpoints(store), before))
+        told = f"{taken} objects taken, {made:.0f} checkpoints made, {failed:.0f} failed"
+        assert taken and made + failed, told
+        return told
 
     def roll(self, run):
-        """The ballast comes right before the next segment."""
+        """The ballast comes right before the next segment: what is left fills this one, and is too little for another."""
         with self.store("roll") as store:
             store.put_many((220 << 20) // LARGE, LARGE)
-            store.ballast.fill()
-            run("a roll without one free byte", store.put_until_full)
+            store.leave(ROLL_BYTES)
+            run("a roll without room for a segment", self.fill_segment, store)
             store.ballast.fill()
             run("it serves at the end of a segment", store.serves_while_full)
             run("room for the next segment", store.room_again)
             run("the end after the roll", store.ends_clean)
+
+    def fill_segment(self, store):
+        """What stops it is the next segment, not the room that the indexes have to themselves."""
+        taken = store.put_until_full()
+        free = free_bytes(store.folder)
+        assert taken and FLOOR_BYTES < free < SEGMENT_NEEDS_BYTES, f"{taken} taken, {free >> 20} MiB free"
+        return f"{taken} taken, {free >> 20} MiB free"
 
     def multipart(self, run):
         """The ballast comes between the parts of an upload, which is completed once there is room."""
@@ -134,9 +154,9 @@ class DiskFull:
         may become read-only, and is started again once there is room. Nothing is lost."""
         with file_system(self.dir / "own", self.size, self.kind) as folder:
             store = FullStore(folder)
-            store.start()
-            store.put_many(300, TINY)
-            store.server.stop()
+            with store:
+                store.put_many(300, TINY)
+                store.server.stop()
             index = store.server.data / "index"
             with file_system(self.dir / "index", INDEX_DISK_BYTES, self.kind) as other:
                 with moved(index, other), store:
@@ -152,8 +172,9 @@ class DiskFull:
     def index_is_full(self, store):
         sizes = [TINY] * TINY_OBJECTS + [LARGE] * CHECKPOINT_OBJECTS
         taken = sum(itertools.takewhile(bool, (store.put(size, refused=(FULL, READ_ONLY)) for size in sizes)))
+        assert taken < len(sizes), f"all {taken} were taken"
         store.verify()
-        return f"{taken} objects taken"
+        return f"{taken} objects taken, then refused"
 
 
 @contextlib.contextmanager
@@ -163,6 +184,12 @@ def moved(index, folder):
     shutil.copytree(index, inside)
     with mounted(index, ["mount", "--bind", inside, index]):
         yield
+
+
+def checkpoints(store):
+    """How many were made, and how many failed."""
+    metrics = store.server.metrics()
+    return metrics["moraine_checkpoints_total"], metrics["moraine_checkpoints_failed_total"]
 
 
 def clean(store):

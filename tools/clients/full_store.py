@@ -14,6 +14,12 @@ WORKERS = 4
 LARGE, TINY = 4 << 20, 600
 FULL = (507, "InsufficientStorage")
 READ_ONLY = (503, "ServiceUnavailable")
+#: What others may leave at the least before whatever writes is refused: the indexes have that to themselves.
+FLOOR_BYTES = 32 << 20
+#: What must be free for a segment: its 256 MiB, and 64 MiB that stay with the indexes.
+SEGMENT_NEEDS_BYTES = 320 << 20
+#: Tries until a spare segment that is being made is given back.
+SPARE_TRIES = 100
 #: What a start needs: the superblock, the marks of the indexes, a journal.
 START_NEEDS_BYTES = 64 << 20
 
@@ -73,9 +79,21 @@ class FullStore:
             return sum(workers.map(self.put, [size] * count))
 
     def put_until_full(self, size=LARGE):
-        """Until two rounds took nothing: a store may give back its spare segment on the way."""
-        while self.put_many(4 * WORKERS, size) or self.put_many(WORKERS, size):
-            pass
+        """Until two rounds took nothing: a store may give back its spare segment on the way. Returns how many were taken."""
+        taken = 0
+        while more := self.put_many(4 * WORKERS, size) or self.put_many(WORKERS, size):
+            taken += more
+        return taken
+
+    def leave(self, free):
+        """Ballast to all but so much, which stays so: a spare segment, which would be given back on the way, is gone first."""
+        spare = self.server.data / "spare"
+        for _ in range(SPARE_TRIES):
+            if not any(spare.iterdir()):
+                return self.ballast.fill(leave=free)
+            self.ballast.fill(leave=FLOOR_BYTES // 2)
+            self.put(TINY)
+        raise AssertionError("the spare segment is kept on a full disk")
 
     def verify(self):
         """Everything that was acknowledged is there, byte for byte, and listed; what was deleted is neither."""

@@ -11,6 +11,8 @@ import subprocess
 import time
 import urllib.request
 
+from small_disk import detach_below
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TARGET = pathlib.Path(os.environ.get("MORAINE_TARGET", ROOT / "target"))
 BINARY = pathlib.Path(os.environ.get("MORAINE_BINARY", TARGET / "release" / "moraine"))
@@ -22,8 +24,9 @@ START_SECONDS_MAX = 120
 
 
 def scratch(name):
-    """An empty folder for one script; what an earlier run left there is removed."""
+    """An empty folder for one script; what an earlier run left there is unmounted and removed."""
     path = TARGET / "client-tests" / name
+    detach_below(path)
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir(parents=True)
     return path

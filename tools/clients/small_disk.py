@@ -3,8 +3,11 @@ its room. Needs root; where mounting is forbidden, or a file system is missing, 
 
 import contextlib
 import os
+import pathlib
+import re
 import shutil
 import subprocess
+import time
 
 import checks
 
@@ -18,6 +21,8 @@ MAKE = {
 BALLAST_FILE_BYTES = 1 << 30
 #: Less than this is no room for anything.
 CRUMB_BYTES = 4096
+#: Whoever was just killed may hold a mount for a moment.
+UNMOUNT_TRIES, UNMOUNT_PAUSE_SECONDS = 50, 0.1
 
 
 class mounted:
@@ -38,20 +43,47 @@ class mounted:
         return self.folder
 
     def __exit__(self, *_):
-        subprocess.run(["umount", self.folder], capture_output=True)
+        if self.folder.resolve() in mounts():
+            unmount(self.folder)
+
+
+def mounts():
+    """Where something is mounted, in the order in which that was done."""
+    lines = pathlib.Path("/proc/self/mounts").read_text().splitlines()
+    return [pathlib.Path(re.sub(r"\\([0-7]{3})", lambda it: chr(int(it[1], 8)), line.split(" ")[1])) for line in lines]
+
+
+def unmount(folder):
+    """Ends the newest mount there. One that stays in use is detached, so that no later run meets it, and that is an error."""
+    for _ in range(UNMOUNT_TRIES):
+        done = subprocess.run(["umount", folder], capture_output=True, text=True)
+        if done.returncode == 0:
+            return
+        time.sleep(UNMOUNT_PAUSE_SECONDS)
+    subprocess.run(["umount", "-l", folder], capture_output=True)
+    raise AssertionError(f"{folder} stayed mounted: {done.stderr.strip()}")
+
+
+def detach_below(folder):
+    """Ends what an interrupted run left mounted below a folder, the newest and deepest first."""
+    folder = folder.resolve()
+    left = [place for place in mounts() if place.is_relative_to(folder)]
+    for place in sorted(reversed(left), key=lambda it: -len(it.parts)):
+        subprocess.run(["umount", "-l", place], capture_output=True)
 
 
 @contextlib.contextmanager
 def file_system(folder, size, kind="ext4"):
     """A file system of that many bytes in a file, which is removed at the end."""
     make = MAKE[kind]
-    if not shutil.which(make[0], path=os.environ["PATH"] + ":/usr/sbin:/sbin"):
+    program = shutil.which(make[0], path=os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin")
+    if not program:
         raise checks.Skip(f"there is no {make[0]} here")
     image = folder.with_suffix(".img")
     with open(image, "wb") as file:
         file.truncate(size)
     try:
-        with mounted(folder, [*make, image], ["mount", "-t", kind, "-o", "loop", image, folder]):
+        with mounted(folder, [program, *make[1:], image], ["mount", "-t", kind, "-o", "loop", image, folder]):
             yield folder
     finally:
         image.unlink(missing_ok=True)
