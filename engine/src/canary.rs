@@ -27,7 +27,7 @@ pub enum Canary {
     MarkAheadOfData = 9,
     /// A segment that is sealed is forgotten for a moment, before readers are told to open it anew.
     SegmentGoneWhileSealed = 10,
-    /// A name's lock ends when its record is queued, not when it is applied.
+    /// A name's lock, and its pins on content, end when its record is queued, not when it is applied.
     LockEndsEarly = 11,
     /// A name that changes is taken out of the hot names, but not kept out until it has changed.
     HotNameComesBack = 12,
