@@ -46,6 +46,8 @@ class Worker(Sessions):
 
     def __init__(self, name):
         super().__init__(name)
+        #: What is being asked: at first, for a bucket.
+        self.doing = "its first bucket"
         #: When uploads were begun, as the server tells it.
         self.begun = {}
 
