@@ -208,6 +208,18 @@ pub enum Op {
 }
 
 impl Op {
+    /// An object of `len` bytes of its own, under a key of its own, in the first bucket.
+    pub fn small_put(number: u64, len: usize) -> Self {
+        Self::Put {
+            bucket: 0,
+            key: format!("key-{number}").as_str().into(),
+            content: Content::Stream { seed: number, len },
+            attributes: 1,
+            when: When::Always,
+            chunk: usize::MAX,
+        }
+    }
+
     /// Whether the operation may run together with others.
     pub const fn can_overlap(&self) -> bool {
         matches!(

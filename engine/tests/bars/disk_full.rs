@@ -3,9 +3,7 @@
 
 use crate::common::{Tally, crash_mode, draw, finish, fresh};
 use moraine_engine::io::sim::{FaultKind, Repeat};
-use moraine_engine::testing::{
-    Campaign, Check, Content, Failure, Op, Rng, When, World, ensure, options,
-};
+use moraine_engine::testing::{Campaign, Check, Failure, Op, Rng, World, ensure, options};
 
 /// More than any history needs.
 const ROOM: u64 = 64 << 20;
@@ -82,17 +80,7 @@ fn bar_18_disk_full_and_room_again() {
 }
 
 fn put(number: u64) -> Op {
-    Op::Put {
-        bucket: 0,
-        key: format!("key-{number}").as_str().into(),
-        content: Content::Stream {
-            seed: number,
-            len: 500,
-        },
-        attributes: 1,
-        when: When::Always,
-        chunk: usize::MAX,
-    }
+    Op::small_put(number, 500)
 }
 
 /// Others take the room of the disk while the segment has room of its own: it is the indexes that would find none.

@@ -4,7 +4,7 @@
 use crate::common::{config, finish};
 use moraine_engine::Error;
 use moraine_engine::io::sim::{FaultKind, Repeat, SimDisk};
-use moraine_engine::testing::{Content, Op, SimStore, When, World, options};
+use moraine_engine::testing::{Op, SimStore, World, options};
 
 const SEED: u64 = 18;
 const NAMES: u64 = 40;
@@ -20,18 +20,7 @@ fn without_indexes() -> World {
     world.start().unwrap();
     world.step(&Op::CreateBucket { bucket: 0 }).unwrap();
     for number in 0..NAMES {
-        let put = Op::Put {
-            bucket: 0,
-            key: format!("key-{number}").as_str().into(),
-            content: Content::Stream {
-                seed: number,
-                len: 200,
-            },
-            attributes: 1,
-            when: When::Always,
-            chunk: usize::MAX,
-        };
-        world.step(&put).unwrap();
+        world.step(&Op::small_put(number, 200)).unwrap();
     }
     world.sim.close().unwrap();
     for path in world.disk().files() {

@@ -3,24 +3,14 @@
 
 use crate::common::{finish, fresh};
 use moraine_engine::io::sim::{CrashMode, FaultKind, Repeat};
-use moraine_engine::testing::{Check, Content, IndexFault, Op, When, World, ensure};
+use moraine_engine::testing::{Check, IndexFault, Op, World, ensure};
 
 const SEED: u64 = 6;
 /// Objects that fill more than a segment.
 const OBJECTS_MAX: usize = 120;
 
 fn put(number: usize, len: usize) -> Op {
-    Op::Put {
-        bucket: 0,
-        key: format!("key-{number}").as_str().into(),
-        content: Content::Stream {
-            seed: number as u64,
-            len,
-        },
-        attributes: 1,
-        when: When::Always,
-        chunk: usize::MAX,
-    }
+    Op::small_put(number as u64, len)
 }
 
 fn begun() -> World {

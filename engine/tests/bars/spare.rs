@@ -3,23 +3,13 @@
 
 use crate::common::{config, fresh, probe};
 use moraine_engine::io::sim::{FaultKind, Repeat, SimConfig};
-use moraine_engine::testing::{Content, IndexFault, Op, When, World, options};
+use moraine_engine::testing::{IndexFault, Op, World, options};
 
 const SEED: u64 = 3;
 const SPARE: &str = "spare/zeroed";
 
 fn put(number: usize) -> Op {
-    Op::Put {
-        bucket: 0,
-        key: format!("key-{number}").as_str().into(),
-        content: Content::Stream {
-            seed: number as u64,
-            len: 2000,
-        },
-        attributes: 1,
-        when: When::Always,
-        chunk: usize::MAX,
-    }
+    Op::small_put(number as u64, 2000)
 }
 
 /// A store that has begun a segment.

@@ -6,7 +6,7 @@ use crate::io::sim::{SimConfig, SimDisk};
 use crate::store::open::{KvSource, OpenedStore, Parts, open};
 use crate::store::stepped::MemorySource;
 use crate::sync::Arc;
-use crate::testing::{Content, EPOCH_MS, Op, SimStore, When, World, options};
+use crate::testing::{EPOCH_MS, Op, SimStore, World, options};
 use std::io::{self, Read, Write};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -119,18 +119,7 @@ fn without_indexes() -> Arc<SimDisk> {
     world.start().unwrap();
     world.step(&Op::CreateBucket { bucket: 0 }).unwrap();
     for number in 0..NAMES {
-        let put = Op::Put {
-            bucket: 0,
-            key: format!("key-{number}").as_str().into(),
-            content: Content::Stream {
-                seed: number,
-                len: 200,
-            },
-            attributes: 1,
-            when: When::Always,
-            chunk: usize::MAX,
-        };
-        world.step(&put).unwrap();
+        world.step(&Op::small_put(number, 200)).unwrap();
     }
     world.sim.close().unwrap();
     let disk = Arc::clone(&world.sim.disk);
